@@ -1,0 +1,77 @@
+"""Layers the decoder is built of: normalisation, rotary positions, low-rank linear maps, MLP."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers.activations import ACT2FN
+
+__all__ = ["MLP", "LowRankLinear", "RMSNorm", "rotate"]
+
+
+class RMSNorm(nn.Module):
+    """Root mean square normalisation (Zhang and Sennrich, arXiv 1910.07467), in float32."""
+
+    def __init__(self, dim: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim), requires_grad=False)
+        self.eps = eps
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalise the last dimension of ``x``."""
+        wide = x.float()
+        return self.weight * (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps)).to(x.dtype)
+
+
+class LowRankLinear(nn.Module):
+    """A frozen linear map W plus a learned low-rank update B A (LoRA, arXiv 2106.09685).
+
+    B starts at zero, so the map starts as W.
+    """
+
+    def __init__(self, in_features: int, out_features: int, rank: int, bias: bool = False) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(out_features, in_features), requires_grad=False)
+        self.bias = nn.Parameter(torch.empty(out_features), requires_grad=False) if bias else None
+        self.lora_a: nn.Parameter | None = nn.Parameter(torch.empty(rank, in_features)) if rank else None
+        self.lora_b: nn.Parameter | None = nn.Parameter(torch.empty(out_features, rank)) if rank else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (..., in_features) to (..., out_features)."""
+        y = F.linear(x, self.weight, self.bias)
+        if self.lora_a is not None and self.lora_b is not None:
+            y = y + F.linear(F.linear(x, self.lora_a), self.lora_b)
+        return y
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Add the update to W for good: inference then costs what the base costs."""
+        if self.lora_a is not None and self.lora_b is not None:
+            self.weight += (self.lora_b.float() @ self.lora_a.float()).to(self.weight.dtype)
+            self.lora_a = self.lora_b = None
+
+
+class MLP(nn.Module):
+    """The gated MLP of Llama (SwiGLU), with gate and up projections in one matrix."""
+
+    def __init__(self, dim: int, hidden: int, activation: str, rank: int) -> None:
+        super().__init__()
+        self.gate_up = LowRankLinear(dim, 2 * hidden, rank)
+        self.down = LowRankLinear(hidden, dim, rank)
+        self.act = ACT2FN[activation]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (..., dim) to (..., dim)."""
+        gate, up = self.gate_up(x).chunk(2, dim=-1)
+        return self.down(self.act(gate) * up)
+
+
+def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Apply rotary positions (arXiv 2104.09864) to ``x`` (batch, heads, length, head_dim).
+
+    ``cos`` and ``sin`` are (batch, length, head_dim).
+    """
+    half = x.shape[-1] // 2
+    turned = torch.cat((-x[..., half:], x[..., :half]), dim=-1)
+    return x * cos[:, None] + turned * sin[:, None]

@@ -1,0 +1,309 @@
+"""The persistent-memory decoder: a Llama-family transformer that carries a latent state.
+
+A segment (a turn, a tool result, C tokens of a long text) is read once. K slot positions stand at
+its end; after each attention layer the memory block writes what they gathered into the state. What
+comes later reads the state; the segment's own keys and values are dropped.
+
+Shapes: B batch, T tokens, K slots, L layers, D hidden width, r numbers per slot. The state is one
+tensor (B, L, K, r). Slots sit at rotary positions 0..K-1 and every window starts at K, whatever was
+read before, so the state does not depend on how long ago it was written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import Cache, DynamicCache, GenerationMixin, PreTrainedModel
+from transformers.modeling_outputs import CausalLMOutputWithPast
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+
+from lpm_model.configuration import LPMConfig
+from lpm_model.layers import MLP, LowRankLinear, RMSNorm, rotate
+from lpm_model.memory import PersistentMemoryBlock
+
+__all__ = ["LPMForCausalLM", "LPMModel", "LPMOutput"]
+
+
+@dataclass
+class LPMOutput(CausalLMOutputWithPast):
+    """Logits as of any causal model, and the state after this segment.
+
+    Attributes:
+        latent_state: (B, L, K, r) if the call wrote one, else the state it was given (or None).
+    """
+
+    latent_state: torch.Tensor | None = None
+
+
+class LPMAttention(nn.Module):
+    """Grouped-query attention over the state's slots and the window, in one softmax."""
+
+    def __init__(self, config: LPMConfig, layer_idx: int) -> None:
+        super().__init__()
+        self.layer_idx = layer_idx
+        self.heads, self.kv_heads, self.head_dim = (
+            config.num_attention_heads,
+            config.num_key_value_heads,
+            config.head_dim,
+        )
+        width = self.heads * self.head_dim + 2 * config.kv_dim
+        self.qkv = LowRankLinear(config.hidden_size, width, config.adapter_rank, bias=config.qkv_bias)
+        self.o = LowRankLinear(self.heads * self.head_dim, config.hidden_size, config.adapter_rank)
+        self.q_norm = RMSNorm(self.head_dim, config.rms_norm_eps) if config.qk_norm else nn.Identity()
+        self.k_norm = RMSNorm(self.head_dim, config.rms_norm_eps) if config.qk_norm else nn.Identity()
+
+    def keys_values(self, pair: torch.Tensor, rotary: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Split (B, T, 2 * kv_dim) into rotated keys and values, each (B, kv_heads, T, head_dim)."""
+        key, value = pair.unflatten(-1, (2, self.kv_heads, self.head_dim)).permute(2, 0, 3, 1, 4)
+        return rotate(self.k_norm(key), *rotary), value
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        rotary: tuple[torch.Tensor, torch.Tensor],
+        mask: torch.Tensor,
+        slots: tuple[torch.Tensor, torch.Tensor] | None,
+        cache: Cache | None,
+        written: int,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Attend.
+
+        Args:
+            x: (B, T, D), normalised; the last ``written`` positions are slots being written.
+            rotary: Cosine and sine of the positions, each (B, T, head_dim).
+            mask: (B, 1, T, S), added to the scores; S counts slots read, cache and T.
+            slots: Keys and values of the state, each (B, kv_heads, K, head_dim), or None.
+            cache: Keys and values of the window so far; extended by the tokens, never by the slots.
+            written: How many trailing positions are slots.
+
+        Returns:
+            The attention's output (B, T, D) and the slots' share of it before the output
+            projection, (B, T, heads * head_dim), or None without slots.
+        """
+        batch, length, _ = x.shape
+        query, pair = self.qkv(x).split((self.heads * self.head_dim, 2 * self.kv_heads * self.head_dim), dim=-1)
+        query = query.unflatten(-1, (self.heads, self.head_dim)).transpose(1, 2)
+        query = rotate(self.q_norm(query), *rotary)
+        key, value = self.keys_values(pair, rotary)
+        if cache is not None:
+            tokens = length - written
+            past_key, past_value = cache.update(key[:, :, :tokens], value[:, :, :tokens], self.layer_idx)
+            key = torch.cat((past_key, key[:, :, tokens:]), dim=2) if written else past_key
+            value = torch.cat((past_value, value[:, :, tokens:]), dim=2) if written else past_value
+        if slots is not None:
+            key, value = torch.cat((slots[0], key), dim=2), torch.cat((slots[1], value), dim=2)
+        # Query heads of one group share a key head: fold the group into the length.
+        groups = self.heads // self.kv_heads
+        query = query.reshape(batch, self.kv_heads, groups * length, self.head_dim)
+        scores = (query @ key.transpose(2, 3)) * self.head_dim**-0.5
+        scores = scores.view(batch, self.kv_heads, groups, length, -1) + mask[:, :, None]
+        weights = torch.softmax(scores.float(), dim=-1).to(x.dtype).view(batch, self.kv_heads, groups * length, -1)
+
+        def gathered(part: torch.Tensor) -> torch.Tensor:
+            return part.view(batch, self.heads, length, self.head_dim).transpose(1, 2).reshape(batch, length, -1)
+
+        if slots is None:
+            return self.o(gathered(weights @ value)), None
+        count = slots[0].shape[2]
+        memory = gathered(weights[..., :count] @ value[:, :, :count])
+        window = gathered(weights[..., count:] @ value[:, :, count:])
+        return self.o(memory + window), memory
+
+
+class LPMDecoderLayer(nn.Module):
+    """Attention, persistent memory block, MLP."""
+
+    def __init__(self, config: LPMConfig, layer_idx: int) -> None:
+        super().__init__()
+        self.input_norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.attention = LPMAttention(config, layer_idx)
+        self.memory = PersistentMemoryBlock(config)
+        self.post_norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.mlp = MLP(config.hidden_size, config.intermediate_size, config.hidden_act, config.adapter_rank)
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        rotary: tuple[torch.Tensor, torch.Tensor],
+        slot_rotary: tuple[torch.Tensor, torch.Tensor],
+        mask: torch.Tensor,
+        state: torch.Tensor | None,
+        cache: Cache | None,
+        written: int,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """One layer; returns the residual stream (B, T, D) and, if slots were written, (B, K, r)."""
+        slots = None if state is None else self.attention.keys_values(self.memory.up(state), slot_rotary)
+        attended, memory = self.attention(self.input_norm(x), rotary, mask, slots, cache, written)
+        x = x + attended
+        if memory is not None:
+            x = self.memory.merge(x, memory)
+        new_state = self.memory.write(self.input_norm(x[:, -written:]), state) if written else None
+        return x + self.mlp(self.post_norm(x)), new_state
+
+
+class LPMPreTrainedModel(PreTrainedModel):
+    """Weight initialisation, loading and saving, as of any transformers model."""
+
+    config_class = LPMConfig
+    base_model_prefix = "model"
+    _no_split_modules = ["LPMDecoderLayer"]  # noqa: RUF012 (transformers reads this class attribute)
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, LowRankLinear):
+            nn.init.normal_(module.weight, std=self.config.initializer_range)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+            if module.lora_a is not None and module.lora_b is not None:
+                nn.init.kaiming_uniform_(module.lora_a, a=5**0.5)
+                nn.init.zeros_(module.lora_b)
+        elif isinstance(module, PersistentMemoryBlock):
+            nn.init.normal_(module.gate_in.weight, std=0.02)
+            nn.init.normal_(module.gate_out.weight, std=0.02)
+            # Gates start by taking what is new and keeping a quarter of what was: at the first
+            # segment the state is then nearly the slots' own keys and values.
+            forget, take = module.gate_out.bias.chunk(2)
+            nn.init.constant_(forget, -1.0)
+            nn.init.constant_(take, 3.0)
+            nn.init.normal_(module.merge_in.weight, std=0.02)
+            nn.init.zeros_(module.merge_out.weight)
+        elif isinstance(module, LPMModel):
+            nn.init.normal_(module.slot_embeddings, std=self.config.initializer_range * 4)
+
+
+class LPMModel(LPMPreTrainedModel):
+    """The decoder without its language model head."""
+
+    def __init__(self, config: LPMConfig) -> None:
+        super().__init__(config)
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.embed_tokens.weight.requires_grad_(False)
+        self.slot_embeddings = nn.Parameter(torch.empty(config.num_slots, config.hidden_size))
+        self.layers = nn.ModuleList(LPMDecoderLayer(config, i) for i in range(config.num_hidden_layers))
+        self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.rotary_emb = LlamaRotaryEmbedding(config)
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None,
+        latent_state: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        past_key_values: Cache | None = None,
+        write: bool = False,
+        batch_size: int = 1,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Run tokens through the layers, reading the state and optionally writing the next one.
+
+        Args:
+            input_ids: (B, T), left padded if at all, or None for a latent step: the slot positions
+                alone then run through the layers, reading the state and writing the next.
+            latent_state: (B, L, K, r), or None where nothing has been read yet.
+            attention_mask: (B, past + T), 1 for tokens and 0 for padding; None means no padding.
+            past_key_values: The window so far; extended in place by the tokens.
+            write: Whether the segment ends here: append the slots and write the state.
+            batch_size: B where ``input_ids`` is None and there is no state.
+
+        Returns:
+            Hidden states of the tokens (B, T, D), and the new state (B, L, K, r) if ``write`` else
+            the state given.
+        """
+        config, device = self.config, self.slot_embeddings.device
+        if input_ids is not None:
+            batch_size, length = input_ids.shape
+            x = self.embed_tokens(input_ids)
+        else:
+            batch_size = batch_size if latent_state is None else latent_state.shape[0]
+            length = 0
+            x = self.slot_embeddings.new_empty(batch_size, 0, config.hidden_size)
+        past = past_key_values.get_seq_length() if past_key_values is not None else 0
+        written = config.num_slots if write else 0
+        if write:
+            x = torch.cat((x, self.slot_embeddings.to(x.dtype).expand(batch_size, -1, -1)), dim=1)
+        if attention_mask is None:
+            attention_mask = torch.ones(batch_size, past + length, dtype=torch.long, device=device)
+        seen = torch.cat((attention_mask.long(), attention_mask.new_ones(batch_size, written).long()), dim=1)
+        positions = (seen.cumsum(-1) - 1).clamp(min=0)[:, past:] + config.num_slots
+        read = config.num_slots if latent_state is not None else 0
+        mask = self._mask(seen, past, length + written, read, x.dtype)
+        rotary = self.rotary_emb(x, positions)
+        slot_rotary = self.rotary_emb(x, torch.arange(config.num_slots, device=device)[None])
+        new_states = []
+        for index, layer in enumerate(self.layers):
+            state = None if latent_state is None else latent_state[:, index].to(x.dtype)
+            x, new_state = layer(x, rotary, slot_rotary, mask, state, past_key_values, written)
+            new_states.append(new_state)
+        latent_state = torch.stack([s for s in new_states if s is not None], dim=1) if write else latent_state
+        return self.norm(x[:, :length]), latent_state
+
+    @staticmethod
+    def _mask(seen: torch.Tensor, past: int, length: int, read: int, dtype: torch.dtype) -> torch.Tensor:
+        """(B, 1, length, read + past + length): every token sees all slots and the past, no padding."""
+        batch, total = seen.shape
+        rows = torch.arange(past, past + length, device=seen.device)[:, None]
+        allowed = (torch.arange(total, device=seen.device)[None] <= rows)[None] & seen.bool()[:, None]
+        if read:
+            allowed = torch.cat((allowed.new_ones(batch, length, read), allowed), dim=-1)
+        # A finite floor keeps the rows of padding free of NaN.
+        return torch.zeros(allowed.shape, dtype=dtype, device=seen.device).masked_fill(
+            ~allowed, torch.finfo(dtype).min
+        )[:, None]
+
+
+class LPMForCausalLM(LPMPreTrainedModel, GenerationMixin):
+    """The decoder with its language model head; retrofit a base with ``from_base``."""
+
+    _tied_weights_keys = {"lm_head.weight": "model.embed_tokens.weight"}  # noqa: RUF012
+
+    def __init__(self, config: LPMConfig) -> None:
+        super().__init__(config)
+        self.model = LPMModel(config)
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.lm_head.weight.requires_grad_(False)
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        latent_state: torch.Tensor | None = None,
+        past_key_values: Cache | None = None,
+        write: bool = False,
+        labels: torch.Tensor | None = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int | torch.Tensor = 0,
+        **_: Any,
+    ) -> LPMOutput:
+        """Logits of the tokens; shapes as in ``LPMModel.forward``.
+
+        Args:
+            labels: (B, T), shifted inside; -100 is ignored.
+            use_cache: Whether to keep keys and values of the window for the next call.
+            logits_to_keep: Only the last so many positions get logits (0: all of them).
+        """
+        if use_cache and past_key_values is None:
+            past_key_values = DynamicCache(config=self.config)
+        hidden, latent_state = self.model(input_ids, latent_state, attention_mask, past_key_values, write)
+        kept = hidden[:, -logits_to_keep:] if isinstance(logits_to_keep, int) else hidden[:, logits_to_keep]
+        logits = self.lm_head(kept)
+        loss = None
+        if labels is not None:
+            loss = F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=-100)
+        return LPMOutput(loss=loss, logits=logits, past_key_values=past_key_values, latent_state=latent_state)
+
+    @property
+    def learned_names(self) -> set[str]:
+        """Names of the parameters that training changes: what an adapter file holds."""
+        return {name for name, parameter in self.named_parameters() if parameter.requires_grad}
+
+    def fold(self) -> LPMForCausalLM:
+        """Fold the low-rank updates into the weights for inference; training is over then."""
+        for module in self.modules():
+            if isinstance(module, LowRankLinear):
+                module.fold()
+        return self

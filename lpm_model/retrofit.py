@@ -1,0 +1,163 @@
+"""Give a pretrained Llama-family decoder a persistent memory, and keep what it learned as an adapter.
+
+The adapter file holds only what training changes (slots, gates, low-rank updates, merges); the base
+weights come from the base. A model's fingerprint is a digest of both the adapter and the shapes of
+its memory: a latent state written by one model is refused by another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from lpm_model.configuration import LPMConfig
+from lpm_model.modeling import LPMForCausalLM
+
+__all__ = ["AdapterError", "fingerprint", "from_base", "from_base_tensors", "load_adapter", "read_adapter", "save_adapter"]
+
+_MEMORY_FIELDS = ("num_slots", "state_dim", "gate_rank", "merge_rank", "adapter_rank")
+
+
+class AdapterError(ValueError):
+    """An adapter file is damaged or does not fit the base."""
+
+
+def from_base(base: PreTrainedModel, **overrides: int) -> LPMForCausalLM:
+    """Retrofit a loaded Llama, SmolLM, Qwen2 or Qwen3 causal model.
+
+    With an empty state the result computes exactly the base's logits.
+
+    Args:
+        base: The pretrained causal language model; its tensors are shared, not copied.
+        overrides: Fields of ``LPMConfig`` to set, e.g. ``num_slots=32``.
+
+    Raises:
+        ValueError: If the family is not supported.
+    """
+    return from_base_tensors(base.config, base.state_dict(), **overrides)
+
+
+def from_base_tensors(config: PreTrainedConfig, tensors: Mapping[str, torch.Tensor], **overrides: int) -> LPMForCausalLM:
+    """As ``from_base``, from a configuration and a state dict in transformers' Llama naming."""
+    lpm_config = LPMConfig.from_base_config(config, **overrides)
+    model = LPMForCausalLM(lpm_config)
+    copied: dict[str, torch.Tensor] = {
+        "model.embed_tokens.weight": tensors["model.embed_tokens.weight"],
+        "model.norm.weight": tensors["model.norm.weight"],
+        "lm_head.weight": tensors.get("lm_head.weight", tensors["model.embed_tokens.weight"]),
+    }
+    for i in range(lpm_config.num_hidden_layers):
+        copied |= _layer_tensors(lpm_config, tensors, f"model.layers.{i}.")
+    missing, unexpected = model.load_state_dict({k: v.float() for k, v in copied.items()}, strict=False)
+    foreign = [name for name in missing if not _is_learned(name)]
+    if foreign or unexpected:
+        raise ValueError(f"the base's weights do not fit: missing {foreign[:3]}, unexpected {unexpected[:3]}")
+    model.tie_weights()
+    return model.eval()
+
+
+def _layer_tensors(config: LPMConfig, tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    def joined(*names: str) -> torch.Tensor:
+        return torch.cat([tensors[prefix + name].float() for name in names])
+
+    layer = {
+        "input_norm.weight": tensors[prefix + "input_layernorm.weight"],
+        "post_norm.weight": tensors[prefix + "post_attention_layernorm.weight"],
+        "attention.qkv.weight": joined(*(f"self_attn.{p}_proj.weight" for p in "qkv")),
+        "attention.o.weight": tensors[prefix + "self_attn.o_proj.weight"],
+        "mlp.gate_up.weight": joined("mlp.gate_proj.weight", "mlp.up_proj.weight"),
+        "mlp.down.weight": tensors[prefix + "mlp.down_proj.weight"],
+    }
+    if config.qkv_bias:
+        layer["attention.qkv.bias"] = joined(*(f"self_attn.{p}_proj.bias" for p in "qkv"))
+    if config.qk_norm:
+        layer["attention.q_norm.weight"] = tensors[prefix + "self_attn.q_norm.weight"]
+        layer["attention.k_norm.weight"] = tensors[prefix + "self_attn.k_norm.weight"]
+    pair = joined("self_attn.k_proj.weight", "self_attn.v_proj.weight")  # (2 * kv_dim, D)
+    if config.state_dim == 2 * config.kv_dim:
+        layer["memory.down.weight"], layer["memory.up.weight"] = pair, torch.eye(config.state_dim)
+    else:
+        # The best rank-r factorisation of the projection (Eckart and Young, 1936).
+        u, s, v = torch.linalg.svd(pair, full_matrices=False)
+        root = s[: config.state_dim].sqrt()
+        layer["memory.up.weight"] = u[:, : config.state_dim] * root
+        layer["memory.down.weight"] = root[:, None] * v[: config.state_dim]
+    return {prefix + name: tensor for name, tensor in layer.items()}
+
+
+def _is_learned(name: str) -> bool:
+    return ".memory." in name or "lora_" in name or name.endswith("slot_embeddings")
+
+
+def save_adapter(model: LPMForCausalLM, path: str | Path, note: Mapping[str, str] | None = None) -> None:
+    """Write what training changed as bfloat16 safetensors.
+
+    Args:
+        model: The model, not folded.
+        path: Target file, replaced once the new one is whole.
+        note: Facts to keep in the file's header (data version, seed, steps, ...).
+    """
+    learned = model.learned_names
+    tensors = {k: v.detach().to("cpu", torch.bfloat16).contiguous() for k, v in model.named_parameters() if k in learned}
+    memory = {name: getattr(model.config, name) for name in _MEMORY_FIELDS}
+    header = {"base": model.config.base_name, "memory": json.dumps(memory)} | dict(note or {})
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + ".part")
+    save_file(tensors, part, metadata=header)
+    part.replace(target)
+
+
+def read_adapter(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, int], dict[str, str]]:
+    """Read an adapter: its tensors, the fields of ``LPMConfig`` it was trained with, its header.
+
+    Raises:
+        AdapterError: If the file is missing or damaged.
+    """
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        memory = {str(k): int(v) for k, v in json.loads(header["memory"]).items()}
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise AdapterError(f"cannot read the adapter {path}: {error}") from error
+    return tensors, memory, header
+
+
+def load_adapter(model: LPMForCausalLM, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Put an adapter's tensors into a retrofitted, unfolded model.
+
+    Raises:
+        AdapterError: If names or shapes differ: the adapter was trained on another base.
+    """
+    parameters = dict(model.named_parameters())
+    learned = model.learned_names
+    if learned != set(tensors):
+        odd = sorted(learned ^ set(tensors))
+        raise AdapterError(f"the adapter does not fit this base: {len(odd)} names differ, e.g. {odd[0]}")
+    for name, tensor in tensors.items():
+        if parameters[name].shape != tensor.shape:
+            raise AdapterError(
+                f"the adapter does not fit this base: {name} is {tuple(tensor.shape)}, expected {tuple(parameters[name].shape)}"
+            )
+    with torch.no_grad():
+        for name, tensor in tensors.items():
+            parameters[name].copy_(tensor)
+
+
+def fingerprint(model: LPMForCausalLM) -> str:
+    """Digest of the memory's shape and the learned parameters in bfloat16 (hex); before folding."""
+    digest = hashlib.sha256(repr((model.config.base_name, model.config.state_shape)).encode())
+    learned = model.learned_names
+    for name, parameter in sorted(model.named_parameters()):
+        if name in learned:
+            digest.update(name.encode())
+            digest.update(parameter.detach().to("cpu", torch.bfloat16).contiguous().view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -1,0 +1,99 @@
+"""Typed boundary of the road tool: what is asked of it and what it answers."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tools.places.types import Place
+
+Avoidable = Literal["tolls", "ferries", "motorways"]
+
+
+class RouteRequest(BaseModel):
+    """A trip with every name resolved; fields as in the public schema of route requests.
+
+    Distances are kilometres, durations hours, clock times 24-hour ``HH:MM``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    origin: Place
+    destination: Place
+    via: tuple[Place, ...] = ()
+    via_order: Literal["fixed", "any"] = "fixed"
+    avoid: tuple[Avoidable, ...] = ()
+    avoid_places: tuple[Place, ...] = ()
+    optimize: Literal["time", "distance"] = "time"
+    round_trip: bool = False
+    max_hours_per_day: float | None = Field(default=None, gt=0)
+    depart: str | None = None
+    arrive_by: str | None = None
+    max_distance_km: float | None = Field(default=None, gt=0)
+
+
+class TollStretch(BaseModel):
+    """A toll facility the route uses, in one direction."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    distance_km: float
+
+
+class Leg(BaseModel):
+    """One stretch between consecutive stops.
+
+    ``nodes`` are road graph node indices in travel order; the route's geometry and every check
+    are derived from them alone.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    start: Place
+    end: Place
+    distance_km: float
+    duration_h: float
+    toll_km: float
+    tolls: tuple[TollStretch, ...]
+    nodes: tuple[int, ...]
+
+
+class Route(BaseModel):
+    """The route found. ``day_ends`` holds, for a daily limit, hours of driving on each day."""
+
+    model_config = ConfigDict(frozen=True)
+
+    legs: tuple[Leg, ...]
+    distance_km: float
+    duration_h: float
+    toll_km: float
+    tolls: tuple[TollStretch, ...]
+    coordinates: tuple[tuple[float, float], ...]  # (lon, lat), as in GeoJSON
+    hours_by_day: tuple[float, ...]
+    depart: str | None
+    arrive: str | None
+
+
+class Check(BaseModel):
+    """One constraint, whether the route keeps it, and the evidence in words and figures."""
+
+    model_config = ConfigDict(frozen=True)
+
+    constraint: str
+    satisfied: bool
+    evidence: str
+
+
+class RouteAnswer(BaseModel):
+    """What the road tool returns: ``route`` is None only where no road connects the stops.
+
+    ``relaxed`` names the wishes that had to be broken to find ``route`` (empty if none).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    route: Route | None
+    relaxed: tuple[str, ...]
+    warnings: tuple[str, ...]
