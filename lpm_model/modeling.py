@@ -159,9 +159,14 @@ class LPMPreTrainedModel(PreTrainedModel):
             nn.init.normal_(module.weight, std=self.config.initializer_range)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-            if module.lora_a is not None and module.lora_b is not None:
-                nn.init.kaiming_uniform_(module.lora_a, a=5**0.5)
-                nn.init.zeros_(module.lora_b)
+        self.init_learned(module)
+
+    @torch.no_grad()
+    def init_learned(self, module: nn.Module) -> None:
+        """Initialise what ``module`` itself learns beside the base's weights."""
+        if isinstance(module, LowRankLinear) and module.lora_a is not None and module.lora_b is not None:
+            nn.init.kaiming_uniform_(module.lora_a, a=5**0.5)
+            nn.init.zeros_(module.lora_b)
         elif isinstance(module, PersistentMemoryBlock):
             nn.init.normal_(module.gate_in.weight, std=0.02)
             nn.init.normal_(module.gate_out.weight, std=0.02)

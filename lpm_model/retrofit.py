@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from transformers import PreTrainedConfig, PreTrainedModel
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from lpm_model.configuration import LPMConfig
 from lpm_model.modeling import LPMForCausalLM
@@ -47,7 +48,9 @@ def from_base(base: PreTrainedModel, **overrides: int) -> LPMForCausalLM:
 def from_base_tensors(config: PreTrainedConfig, tensors: Mapping[str, torch.Tensor], **overrides: int) -> LPMForCausalLM:
     """As ``from_base``, from a configuration and a state dict in transformers' Llama naming."""
     lpm_config = LPMConfig.from_base_config(config, **overrides)
-    model = LPMForCausalLM(lpm_config)
+    # Built without storage: only what the base lacks is allocated and initialised below.
+    with torch.device("meta"):
+        model = LPMForCausalLM(lpm_config)
     copied: dict[str, torch.Tensor] = {
         "model.embed_tokens.weight": tensors["model.embed_tokens.weight"],
         "model.norm.weight": tensors["model.norm.weight"],
@@ -55,11 +58,20 @@ def from_base_tensors(config: PreTrainedConfig, tensors: Mapping[str, torch.Tens
     }
     for i in range(lpm_config.num_hidden_layers):
         copied |= _layer_tensors(lpm_config, tensors, f"model.layers.{i}.")
-    missing, unexpected = model.load_state_dict({k: v.float() for k, v in copied.items()}, strict=False)
+    missing, unexpected = model.load_state_dict({k: v.float() for k, v in copied.items()}, strict=False, assign=True)
     foreign = [name for name in missing if not _is_learned(name)]
     if foreign or unexpected:
         raise ValueError(f"the base's weights do not fit: missing {foreign[:3]}, unexpected {unexpected[:3]}")
-    model.tie_weights()
+    for module in model.modules():
+        fresh = [name for name, parameter in module.named_parameters(recurse=False) if parameter.is_meta]
+        for name in fresh:
+            old = getattr(module, name)
+            setattr(module, name, torch.nn.Parameter(torch.empty_like(old, device="cpu"), old.requires_grad))
+    model.model.rotary_emb = LlamaRotaryEmbedding(lpm_config)
+    for module in model.modules():
+        model.init_learned(module)
+    if lpm_config.tie_word_embeddings:
+        model.lm_head.weight = model.model.embed_tokens.weight
     return model.eval()
 
 

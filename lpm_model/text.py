@@ -7,21 +7,18 @@ from transformers import PreTrainedTokenizerBase
 __all__ = ["answer_ids", "prompt_ids", "segment_ids"]
 
 
-def segment_ids(tokenizer: PreTrainedTokenizerBase, text: str, role: str = "user") -> list[int]:
-    """A turn in the base's chat form: ``<|im_start|>user\\n`` text ``<|im_end|>``.
+def segment_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """A turn between the base's marks: ``<|im_start|>`` text ``<|im_end|>``.
 
     The text itself never yields control tokens, whatever it contains.
     """
     start, end = _marks(tokenizer)
-    body = tokenizer.encode(f"{role}\n", add_special_tokens=False) + tokenizer.encode(
-        text, add_special_tokens=False, split_special_tokens=True
-    )
-    return [start, *body, end]
+    return [start, *tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True), end]
 
 
 def prompt_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """The cue to write what the state holds: ``<|im_start|>assistant\\n``."""
-    return [_marks(tokenizer)[0], *tokenizer.encode("assistant\n", add_special_tokens=False)]
+    """The cue to write what the state holds: ``<|im_start|>``."""
+    return [_marks(tokenizer)[0]]
 
 
 def answer_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:

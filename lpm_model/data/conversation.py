@@ -40,7 +40,7 @@ class Turn:
     Attributes:
         user: The text.
         means: Fields of the public request schema, with places as they were named (canonical
-            spelling, the state only where the person gave it) and ``max_distance`` with its unit.
+            spelling, the state only where the person gave it) and distances as text with their unit.
     """
 
     user: str

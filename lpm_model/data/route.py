@@ -19,7 +19,7 @@ from lpm_model.data import render
 from lpm_model.data.conversation import Place, PlaceNames
 from lpm_model.data.noise import disturb
 
-__all__ = ["RouteRequests", "phrases"]
+__all__ = ["NUMBER_WORDS", "RouteRequests", "phrases"]
 
 _SINGLE = ("avoid_tolls", "avoid_ferries", "avoid_motorways")
 _PAIRS = {
@@ -126,15 +126,13 @@ class RouteRequests:
         elif rng.random() < 0.07:
             draft.clauses.append(("fastest", {}))
         if rng.random() < 0.2:
-            value = rng.choice((3, 4, 5, 6, 7, 8, 8, 9, 10, 11, 12)) + (0.5 if rng.random() < 0.18 else 0)
+            value = self.daily_hours()
             draft.means["max_hours_per_day"] = value
             draft.clauses.append(("max_hours", {"n": value}))  # worded when the template is known
         self._wish_times(draft)
         if rng.random() < 0.14:
-            unit = "mi" if rng.random() < 0.7 else "km"
-            value = rng.choice((rng.randrange(60, 700, 10), rng.randrange(100, 2500, 50), rng.randrange(100, 999, 5)))
-            draft.means["max_distance"] = f"{value} {unit}"
-            draft.clauses.append(("max_distance", {"dist": render.distance(rng, value, unit)}))
+            draft.means["max_distance_km"], said = self.limit()
+            draft.clauses.append(("max_distance", {"dist": said}))
         return draft
 
     def _wish_roads(self, draft: Draft) -> None:
@@ -150,7 +148,7 @@ class RouteRequests:
             if kind not in avoid and rng.random() < share:
                 draft.clauses.append((f"allow_{kind}", {}))
 
-    def _avoided(self, draft: Draft) -> tuple[str, str]:
+    def avoided(self, draft: Draft | None) -> tuple[str, str]:
         rng = self.rng
         if rng.random() < 0.4:
             code = rng.choice([s for s in render.STATES if s != "DC"])
@@ -161,18 +159,29 @@ class RouteRequests:
         return self.name(draft, 0.25)
 
     def _wish_places(self, draft: Draft) -> None:
-        p, name = self._avoided(draft)
+        p, name = self.avoided(draft)
         taken = {draft.means["origin"], draft.means["destination"], *draft.means.get("via", ())}
         if name in taken:
             return
         if self.rng.random() < 0.15:
-            q, second = self._avoided(draft)
+            q, second = self.avoided(draft)
             if second not in taken | {name}:
                 draft.means["avoid_places"] = [name, second]
                 draft.clauses.append(("avoid_two_places", {"p": p, "q": q}))
                 return
         draft.means["avoid_places"] = [name]
         draft.clauses.append(("avoid_place", {"p": p}))
+
+    def daily_hours(self) -> float:
+        """A daily driving limit in hours."""
+        return self.rng.choice((3, 4, 5, 6, 7, 8, 8, 9, 10, 11, 12)) + (0.5 if self.rng.random() < 0.18 else 0)
+
+    def limit(self) -> tuple[str, str]:
+        """A longest distance: as meant ("400 mi") and in words."""
+        rng = self.rng
+        unit = "mi" if rng.random() < 0.7 else "km"
+        value = rng.choice((rng.randrange(60, 700, 10), rng.randrange(100, 2500, 50), rng.randrange(100, 999, 5)))
+        return f"{value} {unit}", render.distance(rng, value, unit)
 
     def clock(self) -> tuple[int, int]:
         """A clock time, mostly a quarter of an hour."""
@@ -202,6 +211,8 @@ class RouteRequests:
 
     def request(self) -> tuple[str, dict[str, Any]]:
         """Draw a request: its text and its meaning."""
+        if self.rng.random() < 0.05:
+            return self._partial()
         draft = self.draft()
         kind = self.rng.random()
         if kind < 0.52:
@@ -211,7 +222,24 @@ class RouteRequests:
         else:
             text = self._list(draft)
         fillers = self.wishes["filler"]
-        return disturb(self.rng, text, fillers, draft.small | set(_NUMBER_WORDS)), draft.means
+        return disturb(self.rng, text, fillers, draft.small | set(NUMBER_WORDS)), draft.means
+
+    def _partial(self) -> tuple[str, dict[str, Any]]:
+        """A text that names one end only, or that is no request for a route."""
+        rng, draft, partial = self.rng, Draft(), phrases("partial")
+        kind = rng.random()
+        if kind < 0.4:
+            talk = [*partial["none"] * 2, *self.wishes["chatter"], *self.wishes["closer"], *self.wishes["opener"]]
+            return disturb(rng, rng.choice(talk), self.wishes["filler"], set()), {}
+        if kind < 0.48:
+            return rng.choice(self.wishes["chatter_place"]).format(x=self.name(None)[0]), {}
+        key, end = ("d", "destination") if kind < 0.82 else ("o", "origin")
+        said, draft.means[end] = self.name(draft)
+        self._wish_roads(draft)
+        text = rng.choice(partial[f"{key}_only"]).format(**{key: said})
+        for clause, values in draft.clauses:
+            text += (" " if text[-1] in ".?!" else ", ") + self._clause(clause, "fragment", values)
+        return disturb(rng, text, self.wishes["filler"], draft.small | set(NUMBER_WORDS)), draft.means
 
     def frame(self, draft: Draft, *, short: bool) -> list[str]:
         """Words for the ends, the stops, their order and the way back: a frame and what follows it."""
@@ -374,4 +402,4 @@ class RouteRequests:
         return separator.join(lines)
 
 
-_NUMBER_WORDS = [render.in_words(n) for n in range(20)] + "twenty thirty forty fifty half quarter noon midnight midday hundred".split()
+NUMBER_WORDS = [render.in_words(n) for n in range(20)] + "twenty thirty forty fifty half quarter noon midnight midday hundred".split()

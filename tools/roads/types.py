@@ -10,6 +10,8 @@ from tools.places.types import Place
 
 Avoidable = Literal["tolls", "ferries", "motorways"]
 
+_CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+
 
 class RouteRequest(BaseModel):
     """A trip with every name resolved; fields as in the public schema of route requests.
@@ -28,8 +30,8 @@ class RouteRequest(BaseModel):
     optimize: Literal["time", "distance"] = "time"
     round_trip: bool = False
     max_hours_per_day: float | None = Field(default=None, gt=0)
-    depart: str | None = None
-    arrive_by: str | None = None
+    depart: str | None = Field(default=None, pattern=_CLOCK)
+    arrive_by: str | None = Field(default=None, pattern=_CLOCK)
     max_distance_km: float | None = Field(default=None, gt=0)
 
 
@@ -61,7 +63,12 @@ class Leg(BaseModel):
 
 
 class Route(BaseModel):
-    """The route found. ``day_ends`` holds, for a daily limit, hours of driving on each day."""
+    """The route found.
+
+    ``hours_by_day`` holds the hours of driving on each day (one entry where there is no daily limit),
+    ``day_ends`` where each day but the last ends, as (lon, lat). ``depart`` and ``arrive`` are clock
+    times, with ``" (+2 days)"`` or the like where they are not on the day of the time that was given.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -72,6 +79,7 @@ class Route(BaseModel):
     tolls: tuple[TollStretch, ...]
     coordinates: tuple[tuple[float, float], ...]  # (lon, lat), as in GeoJSON
     hours_by_day: tuple[float, ...]
+    day_ends: tuple[tuple[float, float], ...] = ()
     depart: str | None
     arrive: str | None
 

@@ -1,0 +1,306 @@
+"""Later turns: what people change their minds about, and what that makes of the meaning.
+
+Every edit is a pair: whether it makes sense now, and what it does. An edit draws its values, changes
+a copy of the meaning and hands the words for its values to a hand-written phrase of ``edits.yaml``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from lpm_model.data import render
+from lpm_model.data.conversation import Conversation, PlaceNames, Turn
+from lpm_model.data.noise import disturb
+from lpm_model.data.route import NUMBER_WORDS, RouteRequests, phrases
+
+__all__ = ["RouteConversations"]
+
+Meaning = dict[str, Any]
+Words = dict[str, Any]
+
+_WEIGHTS = {
+    "add_via": 10, "add_via_before": 3, "add_via_after": 3, "add_via_first": 1.5, "add_two_vias": 2, "drop_via": 8,
+    "drop_all_vias": 1.5, "swap_via": 6, "reorder_two": 2, "reverse_vias": 1, "order_any": 2.5, "order_fixed": 2,
+    "change_origin": 5, "change_destination": 5, "reverse_trip": 1.5, "round_on": 4, "round_off": 3, "tolls_off": 5,
+    "tolls_on": 4, "ferries_off": 2, "ferries_on": 2, "motorways_off": 4, "motorways_on": 3, "avoid_nothing": 1,
+    "avoid_place_add": 5, "avoid_place_drop": 3, "shortest_on": 3, "fastest_on": 2.5, "hours_set": 5, "hours_off": 2.5,
+    "depart_set": 5, "depart_later": 3, "depart_earlier": 2, "depart_off": 2, "arrive_set": 5, "arrive_off": 2,
+    "distance_set": 4, "distance_off": 2, "undo_last": 5, "back_to_first": 2, "chatter": 8, "confirm_no_change": 2.5,
+}  # fmt: skip
+
+
+class RouteConversations:
+    """Draws conversations about a route, of one turn or several.
+
+    Args:
+        names: Towns and nicknames to draw from.
+        rng: Source of chance.
+        turns: Weights of conversations of 1, 2, 3, ... turns.
+    """
+
+    def __init__(self, names: PlaceNames, rng: Random, turns: tuple[float, ...]) -> None:
+        self.rng, self.turns = rng, turns
+        self.requests = RouteRequests(names, rng)
+        self.phrases = phrases("edits")
+        self.edits: dict[str, Callable[[Meaning], tuple[Meaning, Words] | None]] = {
+            key: getattr(self, f"_{key}") for key in _WEIGHTS if hasattr(self, f"_{key}")
+        }
+        for kind in ("tolls", "ferries", "motorways"):
+            self.edits[f"{kind}_off"] = lambda m, kind=kind: self._avoid(m, kind)
+            self.edits[f"{kind}_on"] = lambda m, kind=kind: self._allow(m, kind)
+
+    def conversation(self) -> Conversation:
+        """Draw a conversation."""
+        length = self.rng.choices(range(1, len(self.turns) + 1), self.turns)[0]
+        text, means = self.requests.request()
+        turns = [Turn(text, means)]
+        if "origin" not in means or "destination" not in means:
+            return Conversation("route", tuple(turns))
+        while len(turns) < length:
+            turn = self._next([t.means for t in turns])
+            if turn is not None:
+                turns.append(turn)
+        return Conversation("route", tuple(turns))
+
+    def _next(self, history: list[Any]) -> Turn | None:
+        rng, now = self.rng, dict(history[-1])
+        if rng.random() < 0.13:
+            entry = rng.choice(self.phrases["double"])
+            first, second = entry["edits"]
+            one = self._apply(first, now, history)
+            two = self._apply(second, one[0], history) if one else None
+            if one is None or two is None:
+                return None
+            words = one[1] | two[1]
+            words |= {f"{k}1": v for k, v in one[1].items()} | {f"{k}2": v for k, v in two[1].items()}
+            return Turn(self._say(entry["text"], words), two[0])
+        key = rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+        done = self._apply(key, now, history)
+        if done is None:
+            return None
+        template = rng.choice(self.phrases[key])
+        if "{x}" in template and "x" not in done[1]:
+            done[1]["x"] = self.requests.name(None, 0.1)[0]
+        return Turn(self._say(template, done[1]), done[0])
+
+    def _apply(self, key: str, now: Meaning, history: list[Any]) -> tuple[Meaning, Words] | None:
+        if key == "undo_last":
+            changed = len(history) > 1 and history[-2] != history[-1]
+            return (dict(history[-2]), {}) if changed else None
+        if key == "back_to_first":
+            return (dict(history[0]), {}) if len(history) > 1 and history[0] != history[-1] else None
+        if key == "chatter":
+            return now, {}
+        done = self.edits[key](dict(now))
+        if done is None or (done[0] == now and key != "confirm_no_change"):
+            return None
+        return {k: v for k, v in done[0].items() if v not in (None, [], False)}, done[1]
+
+    def _say(self, template: str, words: Words) -> str:
+        values = dict(words)
+        for name in [k for k in values if k.rstrip("12") == "n"]:
+            values[name] = render.hours(self.rng, values[name], digits_only=f"{{{name}}}h" in template)
+        text = template.format(**values)
+        if any(c.isalpha() for c in template) and template.upper() == template:
+            text = text.upper()
+        keep = {w for v in words.values() if isinstance(v, str) for w in v.lower().split()}
+        return disturb(self.rng, text, self.requests.wishes["filler"], keep | set(NUMBER_WORDS))
+
+    # -- values ------------------------------------------------------------------------------
+
+    def _place(self, now: Meaning) -> tuple[str, str]:
+        """Words and name of a place that is not part of the trip yet."""
+        while True:
+            said, name = self.requests.name(None, 0.2)
+            taken = (now["origin"], now["destination"], *now.get("via", ()), *now.get("avoid_places", ()))
+            if all(name.split(",")[0] != other.split(",")[0] for other in taken):
+                return said, name
+
+    def _mention(self, name: str) -> str:
+        """How a place that is already known is spoken of: mostly without its state."""
+        return name if self.rng.random() < 0.15 else name.split(",")[0]
+
+    # -- stops -------------------------------------------------------------------------------
+
+    def _with_stop(self, now: Meaning, index: int | None, words: Words) -> tuple[Meaning, Words]:
+        said, name = self._place(now)
+        via = list(now.get("via", ()))
+        via.insert(len(via) if index is None else index, name)
+        return now | {"via": via}, words | {"v": said}
+
+    def _add_via(self, now: Meaning) -> tuple[Meaning, Words]:
+        return self._with_stop(now, None, {})
+
+    def _add_via_first(self, now: Meaning) -> tuple[Meaning, Words] | None:
+        return self._with_stop(now, 0, {}) if now.get("via") else None
+
+    def _add_via_before(self, now: Meaning) -> tuple[Meaning, Words] | None:
+        if not now.get("via"):
+            return None
+        index = self.rng.randrange(len(now["via"]))
+        return self._with_stop(now, index, {"w": self._mention(now["via"][index])})
+
+    def _add_via_after(self, now: Meaning) -> tuple[Meaning, Words] | None:
+        if not now.get("via"):
+            return None
+        index = self.rng.randrange(len(now["via"]))
+        return self._with_stop(now, index + 1, {"w": self._mention(now["via"][index])})
+
+    def _add_two_vias(self, now: Meaning) -> tuple[Meaning, Words]:
+        one, words = self._with_stop(now, None, {})
+        two, more = self._with_stop(one, None, {})
+        return two, {"v": words["v"], "w": more["v"]}
+
+    def _drop_via(self, now: Meaning) -> tuple[Meaning, Words] | None:
+        if not now.get("via"):
+            return None
+        gone = self.rng.choice(now["via"])
+        return self._stops(now, [name for name in now["via"] if name != gone]), {"v": self._mention(gone)}
+
+    def _drop_all_vias(self, now: Meaning) -> tuple[Meaning, Words] | None:
+        return (self._stops(now, []), {}) if now.get("via") else None
+
+    def _swap_via(self, now: Meaning) -> tuple[Meaning, Words] | None:
+        if not now.get("via"):
+            return None
+        old = self.rng.choice(now["via"])
+        said, name = self._place(now)
+        return now | {"via": [name if v == old else v for v in now["via"]]}, {"v": self._mention(old), "w": said}
+
+    @staticmethod
+    def _stops(now: Meaning, via: list[str]) -> Meaning:
+        return now | {"via": via, "via_order": now.get("via_order") if len(via) > 1 else None}
+
+    def _reorder_two(self, now: Meaning) -> tuple[Meaning, Words] | None:
+        via = list(now.get("via", ()))
+        if len(via) < 2 or now.get("via_order") == "any":
+            return None
+        later = self.rng.randrange(1, len(via))
+        earlier = self.rng.randrange(later)
+        moved = via.pop(later)
+        target = via[earlier]
+        via.insert(earlier, moved)
+        return now | {"via": via}, {"v": self._mention(moved), "w": self._mention(target)}
+
+    def _reverse_vias(self, now: Meaning) -> tuple[Meaning, Words] | None:
+        if len(now.get("via", ())) < 2 or now.get("via_order") == "any":
+            return None
+        return now | {"via": now["via"][::-1]}, {}
+
+    def _order_any(self, now: Meaning) -> tuple[Meaning, Words] | None:
+        return (now | {"via_order": "any"}, {}) if len(now.get("via", ())) > 1 else None
+
+    def _order_fixed(self, now: Meaning) -> tuple[Meaning, Words] | None:
+        return (now | {"via_order": None}, {}) if now.get("via_order") == "any" else None
+
+    # -- ends --------------------------------------------------------------------------------
+
+    def _change_origin(self, now: Meaning) -> tuple[Meaning, Words]:
+        said, name = self._place(now)
+        return now | {"origin": name}, {"o": said, "x": self._mention(now["origin"])}
+
+    def _change_destination(self, now: Meaning) -> tuple[Meaning, Words]:
+        said, name = self._place(now)
+        return now | {"destination": name}, {"d": said, "x": self._mention(now["destination"])}
+
+    def _reverse_trip(self, now: Meaning) -> tuple[Meaning, Words]:
+        ends = {"origin": now["destination"], "destination": now["origin"]}
+        return now | ends | {"via": list(now.get("via", ()))[::-1]}, {}
+
+    def _round_on(self, now: Meaning) -> tuple[Meaning, Words]:
+        return now | {"round_trip": True}, {"o": self._mention(now["origin"])}
+
+    def _round_off(self, now: Meaning) -> tuple[Meaning, Words]:
+        return now | {"round_trip": None}, {}
+
+    # -- wishes ------------------------------------------------------------------------------
+
+    @staticmethod
+    def _avoid(now: Meaning, kind: str) -> tuple[Meaning, Words]:
+        return now | {"avoid": sorted({*now.get("avoid", ()), kind})}, {}
+
+    @staticmethod
+    def _allow(now: Meaning, kind: str) -> tuple[Meaning, Words]:
+        return now | {"avoid": [k for k in now.get("avoid", ()) if k != kind]}, {}
+
+    @staticmethod
+    def _avoid_nothing(now: Meaning) -> tuple[Meaning, Words]:
+        return now | {"avoid": []}, {}
+
+    def _avoid_place_add(self, now: Meaning) -> tuple[Meaning, Words]:
+        said, name = self.requests.avoided(None)
+        places = list(now.get("avoid_places", ()))
+        taken = {now["origin"], now["destination"], *now.get("via", ()), *places}
+        return now | {"avoid_places": places if name in taken else [*places, name]}, {"p": said}
+
+    def _avoid_place_drop(self, now: Meaning) -> tuple[Meaning, Words] | None:
+        if not now.get("avoid_places"):
+            return None
+        gone = self.rng.choice(now["avoid_places"])
+        return now | {"avoid_places": [p for p in now["avoid_places"] if p != gone]}, {"p": self._mention(gone)}
+
+    @staticmethod
+    def _shortest_on(now: Meaning) -> tuple[Meaning, Words]:
+        return now | {"optimize": "distance"}, {}
+
+    @staticmethod
+    def _fastest_on(now: Meaning) -> tuple[Meaning, Words]:
+        return now | {"optimize": None}, {}
+
+    def _hours_set(self, now: Meaning) -> tuple[Meaning, Words]:
+        value = self.requests.daily_hours()
+        return now | {"max_hours_per_day": value}, {"n": value}
+
+    @staticmethod
+    def _hours_off(now: Meaning) -> tuple[Meaning, Words]:
+        return now | {"max_hours_per_day": None}, {}
+
+    def _clock(self, now: Meaning, field: str, implied: bool) -> tuple[Meaning, Words]:
+        hour, minute = self.requests.clock()
+        said = render.time_of_day(self.rng, hour, minute, implied)
+        return now | {field: f"{hour:02d}:{minute:02d}"}, {"time": said}
+
+    def _depart_set(self, now: Meaning) -> tuple[Meaning, Words]:
+        return self._clock(now, "depart", True)
+
+    def _arrive_set(self, now: Meaning) -> tuple[Meaning, Words]:
+        return self._clock(now, "arrive_by", False)
+
+    def _shifted(self, now: Meaning, sign: int) -> tuple[Meaning, Words] | None:
+        if "depart" not in now:
+            return None
+        minutes = self.rng.choice((10, 15, 20, 30, 30, 45, 60, 60, 90, 120, 180))
+        hour, minute = map(int, now["depart"].split(":"))
+        total = hour * 60 + minute + sign * minutes
+        if not 0 <= total < 24 * 60:
+            return None
+        return now | {"depart": f"{total // 60:02d}:{total % 60:02d}"}, {"delta": render.delta(self.rng, minutes)}
+
+    def _depart_later(self, now: Meaning) -> tuple[Meaning, Words] | None:
+        return self._shifted(now, 1)
+
+    def _depart_earlier(self, now: Meaning) -> tuple[Meaning, Words] | None:
+        return self._shifted(now, -1)
+
+    @staticmethod
+    def _depart_off(now: Meaning) -> tuple[Meaning, Words]:
+        return now | {"depart": None}, {}
+
+    @staticmethod
+    def _arrive_off(now: Meaning) -> tuple[Meaning, Words]:
+        return now | {"arrive_by": None}, {}
+
+    def _distance_set(self, now: Meaning) -> tuple[Meaning, Words]:
+        text, said = self.requests.limit()
+        return now | {"max_distance_km": text}, {"dist": said}
+
+    @staticmethod
+    def _distance_off(now: Meaning) -> tuple[Meaning, Words]:
+        return now | {"max_distance_km": None}, {}
+
+    def _confirm_no_change(self, now: Meaning) -> tuple[Meaning, Words] | None:
+        if not now.get("via"):
+            return None
+        return now, {"v": self._mention(self.rng.choice(now["via"]))}

@@ -1,0 +1,210 @@
+"""Build the road graph of North America from the installed packages, or load it from the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
+
+from tools.cache import load_arrays, store_arrays
+from tools.roads import classify, engine, graph, states, tolls
+from tools.roads.classify import find_freeways, missing_stretches
+from tools.roads.engine import Engine, contraction_order
+from tools.roads.geo import haversine_km
+from tools.roads.graph import RoadGraph
+from tools.roads.source import RawGraph, read_freeways, read_highways, source_versions
+from tools.roads.tolls import match_tolls, toll_facilities
+
+__all__ = ["Ferry", "Gaps", "Island", "Link", "Progress", "build_roads", "known_gaps", "load_roads"]
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[str, float], None]
+
+_LINKS_FILE = Path(__file__).with_name("links.yaml")
+_BOX = ((14.0, 72.0), (-170.0, -50.0))  # latitude and longitude of North America
+
+
+class Link(BaseModel):
+    """A bridge that the data lacks, see ``links.yaml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    ends: tuple[tuple[float, float], tuple[float, float]]
+    km: float = Field(gt=0)
+    source: str
+
+
+class Ferry(BaseModel):
+    """A ferry line that the freeway graph holds as if it were a road, see ``links.yaml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    ends: tuple[tuple[float, float], tuple[float, float]]
+    radius_km: float = Field(gt=0)
+    source: str
+
+
+class Island(BaseModel):
+    """An inhabited island that no road reaches, see ``links.yaml``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    centre: tuple[float, float]
+    radius_km: float = Field(gt=0)
+
+
+class Gaps(BaseModel):
+    """What ``links.yaml`` holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    verified: bool
+    links: tuple[Link, ...]
+    ferries: tuple[Ferry, ...]
+    islands: tuple[Island, ...]
+
+
+@lru_cache(maxsize=1)
+def known_gaps() -> Gaps:
+    """The links that are added, the ferries that are left out, the islands without a road."""
+    return Gaps(**yaml.safe_load(_LINKS_FILE.read_text()))
+
+
+def load_roads(progress: Progress | None = None) -> RoadGraph:
+    """The road graph: from the cache in a fraction of a second, else built in some 20 s and cached.
+
+    Args:
+        progress: Told the stage in words and the share of the work done, 0 to 1, while building.
+
+    Returns:
+        The graph; its ``notes`` say where the cache was of no use.
+
+    Raises:
+        RoadDataMissing: If the packages with the road data are not installed.
+    """
+    key = _fingerprint()
+    arrays, note = load_arrays("roads", key)
+    if arrays is not None:
+        try:
+            return RoadGraph.from_arrays(arrays)
+        except ValueError as error:
+            note = f"the road cache is damaged ({error}) and is built again"
+    if note:
+        log.warning(note)
+    roads = build_roads(progress)
+    failed = store_arrays("roads", key, roads.to_arrays())
+    return roads.with_notes(*(text for text in (note, failed) if text))
+
+
+def build_roads(progress: Progress | None = None) -> RoadGraph:
+    """Build the graph from the packages, without the cache; raises RoadDataMissing."""
+
+    def tell(stage: str, share: float) -> None:
+        if progress is not None:
+            progress(stage, share)
+
+    tell("reading the road data", 0.0)
+    freeways = read_freeways()
+    lat, lon, tail, head, km = _north_america(read_highways())
+    tell("ordering the road graph", 0.25)
+    order = contraction_order(lat, lon, tail, head)
+    tell("finding freeways", 0.6)
+    missing = missing_stretches(lat, lon, km, freeways, Engine(order, tail, head))
+    # The order stays good for a few more edges: any order is right, a bad one is only slow.
+    tail, head, km = _with_roads(tail, head, km, [road for road in missing if not _is_ferry(lat, lon, road)])
+    freeway = find_freeways(lat, lon, tail, head, km, freeways, Engine(order, tail, head))
+    tell("finding toll roads", 0.7)
+    toll, _ = match_tolls(lat, lon, tail, head, km, freeway)
+    tell("finding states", 0.8)
+    state = states.label_points(lat, lon)
+    cross_edge, cross_state = states.crossed_states(lat[tail], lon[tail], lat[head], lon[head])
+    tell("road graph ready", 1.0)
+    return RoadGraph(
+        lat=lat,
+        lon=lon,
+        component=_components(len(lat), tail, head),
+        state=state,
+        tail=tail.astype(np.uint32),
+        head=head.astype(np.uint32),
+        length_km=km,
+        freeway=freeway,
+        toll=toll,
+        toll_names=tuple(facility.name for facility in toll_facilities()),
+        cross_edge=cross_edge,
+        cross_state=cross_state,
+        order=order,
+    )
+
+
+def _north_america(world: RawGraph) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Nodes (lat, lon) and edges (tail, head, km) of North America with the missing links, by tail."""
+    (south, north), (west, east) = _BOX
+    inside = (world.lat > south) & (world.lat < north) & (world.lon > west) & (world.lon < east)
+    number = np.cumsum(inside) - 1
+    keep = inside[world.tail] & inside[world.head] & (world.tail != world.head)
+    lat, lon = world.lat[inside], world.lon[inside]
+    tail, head, km = number[world.tail[keep]], number[world.head[keep]], world.km[keep]
+
+    links = [
+        (*(int(haversine_km(end[0], end[1], lat, lon).argmin()) for end in link.ends), link.km)
+        for link in known_gaps().links
+    ]
+    return lat, lon, *_with_roads(tail, head, km, links)
+
+
+def _with_roads(
+    tail: np.ndarray, head: np.ndarray, km: np.ndarray, roads: list[tuple[int, int, float]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Edges with roads (node, node, km) added in both directions, sorted by tail and head, none twice."""
+    a, b, length = (np.array(column) for column in zip(*roads, strict=True)) if roads else ([], [], [])
+    tail = np.concatenate([tail, a, b]).astype(np.int64)
+    head = np.concatenate([head, b, a]).astype(np.int64)
+    km = np.concatenate([km, length, length])
+    order = np.lexsort((km, head, tail))
+    tail, head, km = tail[order], head[order], km[order]
+    first = np.ones(len(tail), dtype=bool)
+    first[1:] = (tail[1:] != tail[:-1]) | (head[1:] != head[:-1])
+    first &= tail != head
+    return tail[first], head[first], km[first]
+
+
+def _is_ferry(lat: np.ndarray, lon: np.ndarray, road: tuple[int, int, float]) -> bool:
+    """Whether a stretch of the freeway graph is one of the ferry lines known to be in it."""
+    return any(
+        all(
+            min(haversine_km(end[0], end[1], lat[node], lon[node]) for end in ferry.ends) <= ferry.radius_km
+            for node in road[:2]
+        )
+        for ferry in known_gaps().ferries
+    )
+
+
+def _components(node_count: int, tail: np.ndarray, head: np.ndarray) -> np.ndarray:
+    """Connected component of each node, numbered by size, the largest 0."""
+    matrix = csr_matrix((np.ones(len(tail), dtype=np.int8), (tail, head)), shape=(node_count, node_count))
+    _, label = connected_components(matrix, directed=False)
+    rank = np.argsort(np.argsort(-np.bincount(label), kind="stable"), kind="stable")
+    return rank[label].astype(np.int32)
+
+
+def _fingerprint() -> str:
+    """What the graph is built from: versions of the packages, the tables and the code that builds it."""
+    digest = hashlib.sha256(repr(sorted(source_versions().items())).encode())
+    code = (classify, engine, graph, states, tolls)
+    for path in (*(Path(str(module.__file__)) for module in code), Path(__file__)):
+        digest.update(path.read_bytes())
+    for path in (_LINKS_FILE, tolls.TOLLS_FILE, states.STATES_FILE):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
