@@ -11,20 +11,27 @@ import importlib.util
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
-from transformers import PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedConfig,
+    PreTrainedTokenizerBase,
+)
 
 from lpm_model.modeling import LPMForCausalLM
 from lpm_model.retrofit import AdapterError, fingerprint, from_base_tensors, load_adapter, read_adapter
 
-__all__ = ["ADAPTER_NAME", "BaseError", "LoadedModel", "convert_embedded", "embedded_gguf", "load_model", "shipped_adapter"]
+__all__ = ["ADAPTER_NAME", "BaseError", "LoadedModel", "convert_embedded", "embedded_gguf", "load_for_training", "load_model", "shipped_adapter"]
 
 ADAPTER_NAME = "adapter.safetensors"
 _EMBEDDED = "SmolLM2-135M-Instruct"
@@ -118,21 +125,14 @@ def load_model(
     Raises:
         BaseError: If the base or its adapter is missing, damaged or does not fit.
     """
-    if base is None:
-        config, tensors, tokenizer, name = *_embedded(cache, progress, note), _EMBEDDED
-        adapter = adapter or shipped_adapter()
-    else:
-        folder = Path(base)
-        if not (folder / "config.json").is_file():
-            raise BaseError(f"no model at {folder}: --base takes a folder with config.json and safetensors weights")
-        config, tensors, tokenizer = _read_base(folder)
-        name = folder.resolve().name
-        adapter = adapter or folder / ADAPTER_NAME
-        if not adapter.is_file():
-            raise BaseError(
-                f"{folder} holds no {ADAPTER_NAME}: its memory is untrained and would read nothing. "
-                f"Train one with `planner train` and put it there"
-            )
+    config, tensors, tokenizer, name = _find(base, cache, progress, note)
+    if adapter is None:
+        adapter = shipped_adapter() if base is None else Path(base) / ADAPTER_NAME
+    if not adapter.is_file():
+        raise BaseError(
+            f"there is no {adapter}: without it the memory is untrained and would read nothing. "
+            f"Train one with `planner train` and put it there"
+        )
     try:
         learned, memory, _ = read_adapter(adapter)
         model = from_base_tensors(config, tensors, base_name=name, **memory)
@@ -143,7 +143,38 @@ def load_model(
     return LoadedModel(model.fold().requires_grad_(False).eval(), tokenizer, signature)
 
 
-_Base = tuple[LlamaConfig, dict[str, torch.Tensor], PreTrainedTokenizerBase]
+def load_for_training(
+    base: str | Path | None, cache: Path, memory: Mapping[str, int]
+) -> tuple[LPMForCausalLM, PreTrainedTokenizerBase]:
+    """Load a base with an untrained memory, whose learned parameters require gradients.
+
+    Args:
+        base: As for ``load_model``; no adapter is needed.
+        cache: As for ``load_model``.
+        memory: Fields of ``LPMConfig`` to set.
+
+    Raises:
+        BaseError: If the base is missing, damaged or does not fit ``memory``.
+    """
+    config, tensors, tokenizer, name = _find(base, cache, lambda _: None, lambda _: None)
+    try:
+        return from_base_tensors(config, tensors, base_name=name, **memory), tokenizer
+    except (KeyError, TypeError, ValueError) as error:
+        raise BaseError(str(error)) from error
+
+
+def _find(
+    base: str | Path | None, cache: Path, progress: Callable[[str], None], note: Callable[[str], None]
+) -> tuple[PreTrainedConfig, dict[str, torch.Tensor], PreTrainedTokenizerBase, str]:
+    if base is None:
+        return *_embedded(cache, progress, note), _EMBEDDED
+    folder = Path(base)
+    if not (folder / "config.json").is_file():
+        raise BaseError(f"no model at {folder}: --base takes a folder with config.json and safetensors weights")
+    return *_read_base(folder), folder.resolve().name
+
+
+_Base = tuple[PreTrainedConfig, dict[str, torch.Tensor], PreTrainedTokenizerBase]
 
 
 def _embedded(cache: Path, progress: Callable[[str], None], note: Callable[[str], None]) -> _Base:

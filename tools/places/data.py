@@ -104,6 +104,13 @@ def build() -> Tables:
     return tables
 
 
+def nicknames() -> list[str]:
+    """Every nickname and abbreviation as it is written, airport codes aside."""
+    table = yaml.safe_load(_text("nicknames.yaml"))
+    kinds = (names for sources in table.values() for kind, names in sources.items() if kind != "iata")
+    return sorted({name for names in kinds for name in names})
+
+
 def _american(world: Iterable[Any], overrides: dict[str, Any]) -> Tables:
     tables, index = Tables(), defaultdict(list)
     unused = {kind: set(overrides[kind]) for kind in ("rename", "drop", "population")}

@@ -14,6 +14,7 @@ from tools.places.score import ABROAD, MARGIN, OVERSEAS, Option, best_scores, di
 from tools.places.types import Ambiguous, Found, Place, Resolution, Unknown
 
 _MOST_CANDIDATES = 5
+_OFFERED_MARGIN = 3 * MARGIN  # once a person is asked, less likely meanings are offered, too
 _TWIN_KM = 30.0  # of two places so close with one name, the larger is meant
 _PART_KM = 80.0  # "Hollywood, Los Angeles": how far a part may lie from its city
 _SIMILAR_PERCENT = 72
@@ -184,14 +185,16 @@ class Gazetteer:
     def _decide(self, said: str, options: Sequence[Option], scores: np.ndarray) -> Resolution:
         order = np.argsort(-scores, kind="stable")
         ranked = [options[at] for at in order]
-        best, places = ranked[0], _distinct(ranked)
-        close = [options[at] for at in order if scores[at] >= scores[order[0]] - MARGIN]
-        if best.place is not None and not any(_rivals(best, option) for option in close):
+        best = ranked[0]
+
+        def within(margin: float) -> list[Option]:
+            return [options[at] for at in order if scores[at] >= scores[order[0]] - margin]
+
+        if best.place is not None and not any(_rivals(best, option) for option in within(MARGIN)):
             return Found(said, best.place)
-        candidates = _distinct(close)
-        if not candidates:  # a place abroad is meant, and no American one comes near it
-            return Unknown(said, tuple(places[:_MOST_CANDIDATES]))
-        return Ambiguous(said, tuple(candidates[:_MOST_CANDIDATES]))
+        if not _distinct(within(MARGIN)):  # a place abroad is meant, and no American one comes near it
+            return Unknown(said, tuple(_distinct(ranked)[:_MOST_CANDIDATES]))
+        return Ambiguous(said, tuple(_distinct(within(_OFFERED_MARGIN))[:_MOST_CANDIDATES]))
 
     def _unresolved(self, said: str) -> Resolution:
         """A bare state's largest cities, or what is spelled like the name, as candidates."""

@@ -28,4 +28,6 @@ class RouteArguments(BaseModel):
     max_hours_per_day: Annotated[float | None, Field(gt=0), Line("hours", Number())] = None
     depart: Annotated[str | None, Line("leave", Clock())] = None
     arrive_by: Annotated[str | None, Line("by", Clock())] = None
-    max_distance_km: Annotated[float | None, Field(gt=0), Line("max", Quantity({"km": 1.0, "mi": 1.609344}))] = None
+    max_distance_km: Annotated[
+        float | None, Field(gt=0), Line("max", Quantity({"km": 1.0, "mi": 1.609344}))
+    ] = None

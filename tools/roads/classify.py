@@ -20,7 +20,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from tools.roads.engine import Engine
-from tools.roads.geo import EARTH_KM, unit_vectors
+from tools.roads.geo import EARTH_KM, haversine_km, unit_vectors
 from tools.roads.source import RawGraph
 
 __all__ = ["find_freeways", "missing_stretches"]
@@ -48,7 +48,9 @@ def missing_stretches(
     for start, end, chain_km in _chains(freeways, [bool(nodes) for nodes in ends]):
         path = engine.path_between(ends[start], ends[end])
         if path is None or km[path[1]].sum() > _DETOUR_SHARE * chain_km + _DETOUR_KM:
-            missing.append((ends[start][0][0], ends[end][0][0], chain_km))
+            a, b = ends[start][0][0], ends[end][0][0]
+            # The nodes taken lie a little off the freeway's own: no road is shorter than the straight line.
+            missing.append((a, b, max(chain_km, float(haversine_km(lat[a], lon[a], lat[b], lon[b])))))
     return missing
 
 
@@ -132,7 +134,9 @@ def _directions(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
 def _chains(freeways: RawGraph, is_anchor: list[bool]) -> list[tuple[int, int, float]]:
     """Shortest freeway stretches between two anchors with no anchor between: (start, end, km)."""
     out: list[list[tuple[int, float]]] = [[] for _ in freeways.lat]
-    for tail, head, km in zip(freeways.tail.tolist(), freeways.head.tolist(), freeways.km.tolist(), strict=True):
+    for tail, head, km in zip(
+        freeways.tail.tolist(), freeways.head.tolist(), freeways.km.tolist(), strict=True
+    ):
         if tail != head:
             out[tail].append((head, km))
     chains = []

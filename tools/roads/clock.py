@@ -53,7 +53,9 @@ def drive_days(duration_h: float, max_hours_per_day: float | None) -> tuple[floa
     return (*(limit for _ in range(days - 1)), duration_h - limit * (days - 1))
 
 
-def timetable(hours_by_day: tuple[float, ...], limited: bool, depart: str | None, arrive_by: str | None) -> Timetable:
+def timetable(
+    hours_by_day: tuple[float, ...], limited: bool, depart: str | None, arrive_by: str | None
+) -> Timetable:
     """Clock times of a trip that starts at the same time every day.
 
     Without a daily limit (``limited`` False) the trip is driven in one go, and a deadline is its first

@@ -5,81 +5,29 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import yaml
-from pydantic import BaseModel, ConfigDict, Field
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from tools.cache import load_arrays, store_arrays
-from tools.roads import classify, engine, graph, states, tolls
+from tools.roads import classify, engine, gaps, graph, source, states, tolls
 from tools.roads.classify import find_freeways, missing_stretches
 from tools.roads.engine import Engine, contraction_order
+from tools.roads.gaps import LINKS_FILE, Road, is_ferry, known_gaps, missing_bridges
 from tools.roads.geo import haversine_km
 from tools.roads.graph import RoadGraph
 from tools.roads.source import RawGraph, read_freeways, read_highways, source_versions
 from tools.roads.tolls import match_tolls, toll_facilities
 
-__all__ = ["Ferry", "Gaps", "Island", "Link", "Progress", "build_roads", "known_gaps", "load_roads"]
+__all__ = ["Progress", "build_roads", "load_roads"]
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[str, float], None]
 
-_LINKS_FILE = Path(__file__).with_name("links.yaml")
 _BOX = ((14.0, 72.0), (-170.0, -50.0))  # latitude and longitude of North America
-
-
-class Link(BaseModel):
-    """A bridge that the data lacks, see ``links.yaml``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    ends: tuple[tuple[float, float], tuple[float, float]]
-    km: float = Field(gt=0)
-    source: str
-
-
-class Ferry(BaseModel):
-    """A ferry line that the freeway graph holds as if it were a road, see ``links.yaml``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    ends: tuple[tuple[float, float], tuple[float, float]]
-    radius_km: float = Field(gt=0)
-    source: str
-
-
-class Island(BaseModel):
-    """An inhabited island that no road reaches, see ``links.yaml``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    centre: tuple[float, float]
-    radius_km: float = Field(gt=0)
-
-
-class Gaps(BaseModel):
-    """What ``links.yaml`` holds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    verified: bool
-    links: tuple[Link, ...]
-    ferries: tuple[Ferry, ...]
-    islands: tuple[Island, ...]
-
-
-@lru_cache(maxsize=1)
-def known_gaps() -> Gaps:
-    """The links that are added, the ferries that are left out, the islands without a road."""
-    return Gaps(**yaml.safe_load(_LINKS_FILE.read_text()))
 
 
 def load_roads(progress: Progress | None = None) -> RoadGraph:
@@ -121,9 +69,11 @@ def build_roads(progress: Progress | None = None) -> RoadGraph:
     tell("ordering the road graph", 0.25)
     order = contraction_order(lat, lon, tail, head)
     tell("finding freeways", 0.6)
-    missing = missing_stretches(lat, lon, km, freeways, Engine(order, tail, head))
     # The order stays good for a few more edges: any order is right, a bad one is only slow.
-    tail, head, km = _with_roads(tail, head, km, [road for road in missing if not _is_ferry(lat, lon, road)])
+    bridges = missing_bridges(lat, lon, tail, km, Engine(order, tail, head))
+    tail, head, km = _with_roads(tail, head, km, [road for road in bridges if not is_ferry(lat, lon, road)])
+    missing = missing_stretches(lat, lon, km, freeways, Engine(order, tail, head))
+    tail, head, km = _with_roads(tail, head, km, [road for road in missing if not is_ferry(lat, lon, road)])
     freeway = find_freeways(lat, lon, tail, head, km, freeways, Engine(order, tail, head))
     tell("finding toll roads", 0.7)
     toll, _ = match_tolls(lat, lon, tail, head, km, freeway)
@@ -165,7 +115,7 @@ def _north_america(world: RawGraph) -> tuple[np.ndarray, np.ndarray, np.ndarray,
 
 
 def _with_roads(
-    tail: np.ndarray, head: np.ndarray, km: np.ndarray, roads: list[tuple[int, int, float]]
+    tail: np.ndarray, head: np.ndarray, km: np.ndarray, roads: list[Road]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Edges with roads (node, node, km) added in both directions, sorted by tail and head, none twice."""
     a, b, length = (np.array(column) for column in zip(*roads, strict=True)) if roads else ([], [], [])
@@ -180,17 +130,6 @@ def _with_roads(
     return tail[first], head[first], km[first]
 
 
-def _is_ferry(lat: np.ndarray, lon: np.ndarray, road: tuple[int, int, float]) -> bool:
-    """Whether a stretch of the freeway graph is one of the ferry lines known to be in it."""
-    return any(
-        all(
-            min(haversine_km(end[0], end[1], lat[node], lon[node]) for end in ferry.ends) <= ferry.radius_km
-            for node in road[:2]
-        )
-        for ferry in known_gaps().ferries
-    )
-
-
 def _components(node_count: int, tail: np.ndarray, head: np.ndarray) -> np.ndarray:
     """Connected component of each node, numbered by size, the largest 0."""
     matrix = csr_matrix((np.ones(len(tail), dtype=np.int8), (tail, head)), shape=(node_count, node_count))
@@ -202,9 +141,9 @@ def _components(node_count: int, tail: np.ndarray, head: np.ndarray) -> np.ndarr
 def _fingerprint() -> str:
     """What the graph is built from: versions of the packages, the tables and the code that builds it."""
     digest = hashlib.sha256(repr(sorted(source_versions().items())).encode())
-    code = (classify, engine, graph, states, tolls)
+    code = (classify, engine, gaps, graph, source, states, tolls)
     for path in (*(Path(str(module.__file__)) for module in code), Path(__file__)):
         digest.update(path.read_bytes())
-    for path in (_LINKS_FILE, tolls.TOLLS_FILE, states.STATES_FILE):
+    for path in (LINKS_FILE, tolls.TOLLS_FILE, states.STATES_FILE):
         digest.update(path.read_bytes())
     return digest.hexdigest()

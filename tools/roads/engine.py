@@ -19,7 +19,11 @@ BLOCKED = 2147483647  # the library's infinity: an edge of this weight is never 
 def contraction_order(lat: np.ndarray, lon: np.ndarray, tail: np.ndarray, head: np.ndarray) -> np.ndarray:
     """Order of contraction of the nodes by inertial flow, uint32 (n,); seconds for a continent."""
     order = compute_order_inertial(
-        len(lat), tail.astype(np.uint32), head.astype(np.uint32), lat.astype(np.float32), lon.astype(np.float32)
+        len(lat),
+        tail.astype(np.uint32),
+        head.astype(np.uint32),
+        lat.astype(np.float32),
+        lon.astype(np.float32),
     )
     return np.array(order, dtype=np.uint32)
 

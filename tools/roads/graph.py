@@ -84,7 +84,9 @@ class RoadGraph:
 
     def edges_in_state(self, code: str) -> np.ndarray:
         """Numbers of the edges that touch a state, by postal code (empty for an unknown code)."""
-        return self.cross_edge[self.cross_state == STATES.index(code)] if code in STATES else np.array([], int)
+        return (
+            self.cross_edge[self.cross_state == STATES.index(code)] if code in STATES else np.array([], int)
+        )
 
     def with_notes(self, *notes: str) -> RoadGraph:
         """The same graph with further notes."""
@@ -92,7 +94,9 @@ class RoadGraph:
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """What the cache stores: every attribute but the notes."""
-        return {item.name: np.asarray(getattr(self, item.name)) for item in fields(self) if item.name != "notes"}
+        return {
+            item.name: np.asarray(getattr(self, item.name)) for item in fields(self) if item.name != "notes"
+        }
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> RoadGraph:

@@ -30,7 +30,7 @@ STEP_DEG = 0.001
 
 _MARGIN = 0.25  # of the route's extent, on each side
 _LEAST_MARGIN_DEG = 0.5
-_MOST_TOWNS = 400
+_MOST_TOWNS = 1500
 _MILES_PER_KM = 1 / 1.609344
 
 Box = tuple[float, float, float, float]

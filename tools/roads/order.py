@@ -30,7 +30,9 @@ def _exact(costs: Costs) -> list[int]:
     last = len(costs) - 1
     stops = range(1, last)
     # best[visited, at]: least cost from 0 through the set visited, ending at one of it; and the one before
-    best: dict[tuple[int, int], tuple[float, int]] = {(1 << stop, stop): (costs[0][stop], 0) for stop in stops}
+    best: dict[tuple[int, int], tuple[float, int]] = {
+        (1 << stop, stop): (costs[0][stop], 0) for stop in stops
+    }
     full = sum(1 << stop for stop in stops)
     for visited in range(2, full + 1, 2):
         for at in stops:

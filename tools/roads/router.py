@@ -109,7 +109,9 @@ class Router:
         for place in places:
             snapped = nearest_road(self.graph, place)
             if snapped is None:
-                warnings.append(f"no road of the data reaches {place.label} (none within {SNAP_KM:.0f} km by land)")
+                warnings.append(
+                    f"no road of the data reaches {place.label} (none within {SNAP_KM:.0f} km by land)"
+                )
                 return None
             if snapped.km > _FAR_KM:
                 warnings.append(f"the nearest road in the data is {snapped.km:.0f} km from {place.label}")
@@ -131,7 +133,10 @@ class Router:
             )
             for place in request.avoid_places
         ]
-        edges = {"tolls": np.flatnonzero(self.graph.toll >= 0), "motorways": np.flatnonzero(self.graph.freeway)}
+        edges = {
+            "tolls": np.flatnonzero(self.graph.toll >= 0),
+            "motorways": np.flatnonzero(self.graph.freeway),
+        }
         wishes += [_Wish(kind, _KINDS[kind], edges[kind]) for kind in edges if kind in request.avoid]
         return wishes
 
@@ -292,7 +297,9 @@ class Router:
         abroad = (self.graph.state[self.graph.tail[used]] < 0) & (self.graph.state[self.graph.head[used]] < 0)
         km = self.graph.length_km[used][abroad].sum()
         if km > _ABROAD_KM:
-            remarks.append(f"about {km:,.0f} km of the route are outside the United States (Canada or Mexico)")
+            remarks.append(
+                f"about {km:,.0f} km of the route are outside the United States (Canada or Mexico)"
+            )
         if request.via_order == "any" and len(request.via) > EXACT_STOPS:
             remarks.append(f"with more than {EXACT_STOPS} stops the order is a good one, not proven best")
         return remarks

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from tools.places.types import Place
-from tools.roads.data import known_gaps
+from tools.roads.gaps import known_gaps
 from tools.roads.geo import haversine_km
 from tools.roads.graph import RoadGraph
 
@@ -62,7 +62,9 @@ def snap_within(graph: RoadGraph, stops: Sequence[Snapped], blocked: np.ndarray)
         return list(stops)
     free = ~blocked
     size = graph.node_count
-    matrix = csr_matrix((np.ones(free.sum(), dtype=np.int8), (graph.tail[free], graph.head[free])), (size, size))
+    matrix = csr_matrix(
+        (np.ones(free.sum(), dtype=np.int8), (graph.tail[free], graph.head[free])), (size, size)
+    )
     _, part = connected_components(matrix, directed=True, connection="strong")
     home = graph.component == graph.component[stops[0].node]
     largest = int(np.bincount(part[home]).argmax())

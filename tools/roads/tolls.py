@@ -133,7 +133,9 @@ class _Region:
 
     def __init__(self, points: np.ndarray, roads: _Roads) -> None:
         low, high = points.min(axis=0) - _MARGIN_DEG, points.max(axis=0) + _MARGIN_DEG
-        inside = (roads.lat >= low[0]) & (roads.lat <= high[0]) & (roads.lon >= low[1]) & (roads.lon <= high[1])
+        inside = (
+            (roads.lat >= low[0]) & (roads.lat <= high[0]) & (roads.lon >= low[1]) & (roads.lon <= high[1])
+        )
         local = np.cumsum(inside) - 1
         self.nodes = np.flatnonzero(inside)
         self.edges = np.flatnonzero(inside[roads.tail] & inside[roads.head])

@@ -7,6 +7,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tools.places.types import Place
+from tools.tool import Check
+
+__all__ = ["Avoidable", "Check", "Leg", "Route", "RouteAnswer", "RouteRequest", "TollStretch"]
 
 Avoidable = Literal["tolls", "ferries", "motorways"]
 
@@ -82,16 +85,6 @@ class Route(BaseModel):
     day_ends: tuple[tuple[float, float], ...] = ()
     depart: str | None
     arrive: str | None
-
-
-class Check(BaseModel):
-    """One constraint, whether the route keeps it, and the evidence in words and figures."""
-
-    model_config = ConfigDict(frozen=True)
-
-    constraint: str
-    satisfied: bool
-    evidence: str
 
 
 class RouteAnswer(BaseModel):

@@ -49,7 +49,9 @@ def verify(graph: RoadGraph, request: RouteRequest, route: Route) -> tuple[Check
     try:
         walk = _walk(graph, route)
     except (KeyError, ValueError) as error:
-        return (Check(constraint="route", satisfied=False, evidence=f"the route leaves the road graph: {error}"),)
+        return (
+            Check(constraint="route", satisfied=False, evidence=f"the route leaves the road graph: {error}"),
+        )
     checks = [_figures(graph, route, walk), *_stops(graph, request, walk)]
     if request.via_order == "any":
         checks.append(_any_order(request, route))
@@ -144,7 +146,9 @@ def _any_order(request: RouteRequest, route: Route) -> Check:
     return Check(
         constraint="via_order any",
         satisfied=sorted(place.label for place in visited) == sorted(place.label for place in request.via),
-        evidence="visited in the order " + ", ".join(place.label for place in visited) if visited else "no stops",
+        evidence="visited in the order " + ", ".join(place.label for place in visited)
+        if visited
+        else "no stops",
     )
 
 
@@ -163,7 +167,9 @@ def _avoid(graph: RoadGraph, kind: str, walk: _Walk) -> Check:
         tolls = _tolls(graph, walk.edges)
         listed = ", ".join(f"{name} {km:,.1f} km" for name, km in tolls.items())
         known = len(graph.toll_names)
-        evidence = f"toll roads used: {listed}" if tolls else f"none of the {known} toll facilities known is used"
+        evidence = (
+            f"toll roads used: {listed}" if tolls else f"none of the {known} toll facilities known is used"
+        )
         return Check(constraint="avoid tolls", satisfied=not tolls, evidence=evidence)
     if kind == "motorways":
         km = math.fsum(graph.length_km[walk.edges][graph.freeway[walk.edges]])
@@ -185,7 +191,9 @@ def _avoid_place(graph: RoadGraph, place: Place, stops: tuple[Place, ...], walk:
     lat, lon, km = _samples(graph, walk)
     if place.is_state:
         if place.state not in STATES:
-            return Check(constraint=constraint, satisfied=False, evidence=f"no outline of {place.label} is known")
+            return Check(
+                constraint=constraint, satisfied=False, evidence=f"no outline of {place.label} is known"
+            )
         inside = shapely.contains_xy(state_shapes()[place.state], lon, lat)
         area = f"the outline of {place.label}"
     else:
@@ -272,7 +280,11 @@ def _times(request: RouteRequest, route: Route, walk: _Walk) -> list[Check]:
     elif request.arrive_by is not None and request.depart is not None:
         start, deadline = clock_minutes(request.depart), clock_minutes(request.arrive_by)
         arrival_minute = start + elapsed
-        due = deadline + (1440 if deadline <= start else 0) + (1440 * (len(days) - 1) if limit is not None else 0)
+        due = (
+            deadline
+            + (1440 if deadline <= start else 0)
+            + (1440 * (len(days) - 1) if limit is not None else 0)
+        )
         checks.append(
             Check(
                 constraint=f"arrive_by {request.arrive_by}",

@@ -5,13 +5,18 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const map = document.getElementById("map");
   const canvas = map.querySelector("canvas");
-  const pen = canvas.getContext("2d");
+  const front = canvas.getContext("2d");
+  // Land and roads are drawn apart: where they are many, a moving map shows their last picture,
+  // shifted and scaled, and draws them anew when it rests.
+  const back = document.createElement("canvas").getContext("2d");
+  const REST_MS = 150, FEW_POINTS = 15000, MOST_TOWNS = 60;
   const scaleBar = document.querySelector("#scale i");
   const scaleText = document.querySelector("#scale span");
   const EARTH_KM = 40075.017;
   const view = { x: 0.5, y: 0.5, scale: 256 };
   const limits = { least: 256, most: 256 * 2 ** 16 };
   let width = 0, height = 0, colours = {}, fitted = null;
+  let backView = null, backPoints = 0, resting = 0;
 
   const mercatorX = lon => lon / 360 + 0.5;
   const mercatorY = lat => 0.5 - Math.asinh(Math.tan(lat * Math.PI / 180)) / (2 * Math.PI);
@@ -56,10 +61,12 @@
     return { ...stop, mark, number, name };
   });
 
-  // One path of all lines in view; points that would fall on the same pixel are left out.
-  function trace(lines, closed = false) {
+  // One path of all lines in view; points that would fall on the same pixel are left out. Returns
+  // how many points it has.
+  function trace(pen, lines, closed = false) {
     const halfX = width / 2 / view.scale, halfY = height / 2 / view.scale;
     const west = view.x - halfX, east = view.x + halfX, north = view.y - halfY, south = view.y + halfY;
+    let points = 0;
     pen.beginPath();
     for (const line of lines) {
       if (line.east < west || line.west > east || line.south < north || line.north > south) continue;
@@ -70,11 +77,13 @@
         const nextX = screenX(line.xs[at]), nextY = screenY(line.ys[at]);
         if (at < last && Math.abs(nextX - x) + Math.abs(nextY - y) < 1) continue;
         pen.lineTo(x = nextX, y = nextY);
+        points++;
       }
       if (closed) pen.closePath();
     }
+    return points;
   }
-  function stroke(colour, thickness) {
+  function stroke(pen, colour, thickness) {
     pen.strokeStyle = colour;
     pen.lineWidth = thickness;
     pen.stroke();
@@ -90,15 +99,15 @@
     };
   }
   function writeText(text, x, y, colour, font, room) {
-    pen.font = font;
-    const half = pen.measureText(text).width / 2;
+    front.font = font;
+    const half = front.measureText(text).width / 2;
     if (x + half < 0 || x - half > width || y < 0 || y > height) return;
     if (!room(x - half - 3, y - 8, x + half + 3, y + 8)) return;
-    pen.strokeStyle = colours.halo;
-    pen.lineWidth = 3;
-    pen.strokeText(text, x, y);
-    pen.fillStyle = colour;
-    pen.fillText(text, x, y);
+    front.strokeStyle = colours.halo;
+    front.lineWidth = 3;
+    front.strokeText(text, x, y);
+    front.fillStyle = colour;
+    front.fillText(text, x, y);
   }
   function placeStops(room) {
     const at = stops.map(stop => ({ stop, x: screenX(stop.x), y: screenY(stop.y) }));
@@ -118,9 +127,9 @@
     }
   }
   function writeNames(room) {
-    pen.textAlign = "center";
-    pen.textBaseline = "middle";
-    pen.lineJoin = "round";
+    front.textAlign = "center";
+    front.textBaseline = "middle";
+    front.lineJoin = "round";
     const named = new Set();
     layers.tolls.forEach((line, number) => {
       const name = data.tollNames[number], middle = line.xs.length >> 1;
@@ -130,11 +139,12 @@
       named.add(name);
       writeText(name, x, y - 14, colours.toll, "600 12px system-ui, 'DejaVu Sans', sans-serif", room);
     });
-    // The closer the view, the more of the towns: some 50 for the country, all 400 for a small state.
-    const shown = Math.max(25, Math.round(25 * Math.sqrt(view.scale / 1024)));
-    for (const town of towns.slice(0, shown)) {
+    let left = MOST_TOWNS;
+    for (const town of towns) {  // largest first
       const x = screenX(town.x), y = screenY(town.y);
+      if (x < 0 || x > width || y < 0 || y > height) continue;
       writeText(town.name, x, y, colours.town, "11px system-ui, 'DejaVu Sans', sans-serif", room);
+      if (--left === 0) break;
     }
   }
   function drawScale() {
@@ -145,37 +155,59 @@
     scaleText.textContent = km >= 1 ? `${km.toLocaleString("en-US")} km` : `${Math.round(km * 1000)} m`;
   }
 
+  // 0 for the whole country, 6 for a city; and the pixels that lines grow by.
+  const closeness = () => Math.log2(view.scale / 4096);
+  const growth = () => Math.min(3, Math.max(0, 0.3 * closeness()));
+
+  function drawBack() {
+    const ratio = canvas.width / width;
+    back.canvas.width = canvas.width;
+    back.canvas.height = canvas.height;
+    back.setTransform(ratio, 0, 0, ratio, 0, 0);
+    back.fillStyle = colours.sea;
+    back.fillRect(0, 0, width, height);
+    back.lineJoin = back.lineCap = "round";
+    backPoints = trace(back, layers.states, true);
+    back.fillStyle = colours.land;
+    back.fill("evenodd");
+    stroke(back, colours.border, 1);
+    backPoints += trace(back, layers.roads);
+    stroke(back, colours.road, 0.6 + 0.5 * growth());
+    backPoints += trace(back, layers.freeways);
+    stroke(back, colours.freeway, 1 + 0.8 * growth());
+    backView = { ...view };
+  }
+  function showBack() {
+    const current = () => backView && ["x", "y", "scale"].every(part => backView[part] === view[part]);
+    clearTimeout(resting);
+    if (!current() && (!backView || backPoints < FEW_POINTS)) drawBack();
+    if (!current()) resting = setTimeout(() => { drawBack(); redraw(); }, REST_MS);
+    map.setAttribute("aria-busy", String(!current()));
+    const zoom = view.scale / backView.scale;
+    front.fillStyle = colours.sea;
+    front.fillRect(0, 0, width, height);
+    front.drawImage(back.canvas, screenX(backView.x) - zoom * width / 2, screenY(backView.y) - zoom * height / 2,
+      zoom * width, zoom * height);
+  }
+
   function draw() {
     const ratio = canvas.width / width;
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.fillStyle = colours.sea;
-    pen.fillRect(0, 0, width, height);
-    pen.lineJoin = pen.lineCap = "round";
-    const closeness = Math.log2(view.scale / 4096);  // 0 for the whole country, 6 for a city
-    const thick = Math.min(3, Math.max(0, 0.3 * closeness));
-
-    trace(layers.states, true);
-    pen.fillStyle = colours.land;
-    pen.fill("evenodd");
-    stroke(colours.border, 1);
-    trace(layers.roads);
-    stroke(colours.road, 0.6 + 0.5 * thick);
-    trace(layers.freeways);
-    stroke(colours.freeway, 1 + 0.8 * thick);
-
-    pen.setLineDash([3, 5]);
-    pen.beginPath();
+    front.setTransform(ratio, 0, 0, ratio, 0, 0);
+    front.lineJoin = front.lineCap = "round";
+    showBack();
+    front.setLineDash([3, 5]);
+    front.beginPath();
     for (const [from, to] of links) {
-      pen.moveTo(screenX(from.x), screenY(from.y));
-      pen.lineTo(screenX(to.x), screenY(to.y));
+      front.moveTo(screenX(from.x), screenY(from.y));
+      front.lineTo(screenX(to.x), screenY(to.y));
     }
-    stroke(colours.route, 2);
-    pen.setLineDash([]);
-    trace(layers.legs);
-    stroke(colours.casing, 7.5 + thick);
-    stroke(colours.route, 4.5 + thick);
-    trace(layers.tolls);
-    stroke(colours.toll, 4.5 + thick);
+    stroke(front, colours.route, 2);
+    front.setLineDash([]);
+    trace(front, layers.legs);
+    stroke(front, colours.casing, 7.5 + growth());
+    stroke(front, colours.route, 4.5 + growth());
+    trace(front, layers.tolls);
+    stroke(front, colours.toll, 4.5 + growth());
 
     const room = labelRoom();
     placeStops(room);
@@ -270,6 +302,7 @@
     const style = getComputedStyle(document.documentElement);
     const names = ["sea", "land", "border", "road", "freeway", "route", "casing", "toll", "town", "halo"];
     colours = Object.fromEntries(names.map(name => [name, style.getPropertyValue(`--${name}`).trim()]));
+    backView = null;
     redraw();
   }
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", readColours);
@@ -277,6 +310,7 @@
     ({ width, height } = map.getBoundingClientRect());
     canvas.width = Math.round(width * devicePixelRatio);
     canvas.height = Math.round(height * devicePixelRatio);
+    backView = null;
     if (fitted) fit(fitted); else redraw();
   }).observe(map);
   fitted = data.box;

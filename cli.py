@@ -1,0 +1,148 @@
+"""The command line: ``planner route``, ``planner eval``, ``planner train``, ``planner doctor``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+# Nothing is ever fetched: the program works without a network once it is set up.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, help="Plan trips from your own words, offline."
+)
+_err = Console(stderr=True)
+
+USAGE_ERROR = 2
+
+Base = Annotated[Path | None, typer.Option(help="Folder of another base model with its adapter.")]
+
+
+@app.command()
+def route(
+    text: Annotated[str, typer.Argument(help="What you want, in your own words; - reads standard input.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    map_file: Annotated[Path | None, typer.Option("--map", help="Write a map as one HTML page.")] = None,
+    gpx: Annotated[Path | None, typer.Option(help="Write the route as GPX.")] = None,
+    geojson: Annotated[Path | None, typer.Option(help="Write the route as GeoJSON.")] = None,
+    session: Annotated[str | None, typer.Option(help="Name of a session to start or continue.")] = None,
+    base: Base = None,
+) -> None:
+    """Plan a car route in the United States, or revise the one of a session."""
+    from planner import BaseError, Planner, SessionError
+    from planner.report import answer_object, print_answer
+    from planner.write import write_files
+
+    said = sys.stdin.read() if text == "-" else text
+    with _progress(quiet=as_json) as tell:
+        try:
+            answer = Planner(base, progress=tell, note=_note).route(said, session=session)
+            write_files(answer, map_file=map_file, gpx=gpx, geojson=geojson)
+        except (BaseError, SessionError, OSError) as error:
+            _fail(str(error))
+    if as_json:
+        typer.echo(json.dumps(answer_object(answer), ensure_ascii=False))
+    else:
+        print_answer(answer, Console(), [p for p in (map_file, gpx, geojson) if p is not None])
+    raise typer.Exit(int(answer.status))
+
+
+@app.command("eval")
+def evaluate(
+    file: Annotated[Path, typer.Argument(help="Conversations with their meaning, one JSON object a line.")],
+    domain: Annotated[str | None, typer.Option(help="Only conversations of this domain.")] = None,
+    reading: Annotated[str, typer.Option(help="state, sight or zeroed.")] = "state",
+    out: Annotated[Path | None, typer.Option(help="Write the predictions, one JSON object a line.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many conversations.")] = None,
+    base: Base = None,
+) -> None:
+    """Read requests whose meaning is known and say how many were read exactly."""
+    from planner import BaseError
+    from planner.evaluate import EvaluationError, evaluate_file
+
+    if reading not in ("state", "sight", "zeroed"):
+        _fail(f"--reading takes state, sight or zeroed, not {reading!r}")
+    with _progress(quiet=False) as tell:
+        try:
+            lines = evaluate_file(
+                file, domain=domain, mode=reading, out=out, limit=limit, base=base, progress=tell, note=_note
+            )
+        except (EvaluationError, BaseError, OSError) as error:
+            _fail(str(error))
+    for line in lines:
+        typer.echo(line)
+
+
+@app.command()
+def train(config: Annotated[Path, typer.Argument(help="Training configuration (YAML).")]) -> None:
+    """Train the reader's memory; an interrupted run goes on where its last checkpoint left off."""
+    from lpm_model.base import BaseError
+    from lpm_model.retrofit import AdapterError
+    from planner.train import ConfigError, TrainConfig
+    from planner.train import train as run
+
+    try:
+        wanted = TrainConfig.from_file(config)
+        steps = int(wanted.training["steps"])
+        with _progress(quiet=False) as tell:
+
+            def report(metrics: dict[str, float]) -> None:
+                shown = ", ".join(f"{k} {v:.3f}" for k, v in metrics.items() if "loss" in k or "exact" in k)
+                tell(f"step {metrics['step']:.0f}: {shown}", metrics["step"] / steps)
+
+            adapter = run(wanted, report)
+    except (ConfigError, BaseError, AdapterError, OSError, KeyError) as error:
+        _fail(str(error))
+    typer.echo(f"the adapter is {adapter}")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, cached and missing."""
+    from planner.doctor import examine
+
+    findings = examine()
+    width = max(len(f.what) for f in findings)
+    for finding in findings:
+        typer.echo(f"{'ok ' if finding.ok else '!! '} {finding.what:<{width}}  {finding.detail}")
+    raise typer.Exit(0 if all(f.ok for f in findings) else 1)
+
+
+def _fail(message: str) -> Any:
+    _err.print(f"error: {message}", style="red", markup=False, highlight=False)
+    raise typer.Exit(USAGE_ERROR)
+
+
+def _note(message: str) -> None:
+    _err.print(f"note: {message}", style="yellow", markup=False, highlight=False)
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Any]:
+    """A bar on standard error for long work; a plain silence where nobody watches."""
+    if quiet or not _err.is_terminal:
+        yield lambda _stage, _share: None
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=_err, transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        yield lambda stage, share: bar.update(task, description=stage, completed=share)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

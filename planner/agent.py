@@ -1,0 +1,161 @@
+"""The planner as a Python object: ``Planner().route("New York to Los Angeles, no tolls")``."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from langgraph.errors import GraphRecursionError
+
+from lpm_model.base import load_model
+from lpm_model.state import StateFileError
+from planner.answer import Answer, Status, UsageReport
+from planner.loop import Budget, BudgetSpent, TurnState, build_loop
+from planner.reader import LPMReader, Reader, ReadingMode, TooLong, Usage
+from planner.sessions import SessionError, open_sessions, sessions_file
+from tools.cache import cache_dir
+from tools.registry import TOOLS
+from tools.tool import Progress, Question, Tool
+
+__all__ = ["Planner"]
+
+
+
+def _silent(_stage: str, _share: float) -> None:
+    """No progress wanted."""
+
+
+class Planner:
+    """Plans from words, offline, and remembers sessions.
+
+    The model is loaded when it is first needed and kept. Not for use by several threads at once.
+
+    Args:
+        base: Folder of a base model with its adapter; None for the embedded one.
+        reader: Another reasoner instead of the model.
+        sessions: File of sessions; by default the user's.
+        progress: Told about long work: a stage in words and the share done, 0 to 1.
+        note: Told about what went wrong but was mended.
+        budget: Hard limits on one turn.
+    """
+
+    def __init__(
+        self,
+        base: str | Path | None = None,
+        *,
+        reader: Reader | None = None,
+        sessions: Path | None = None,
+        progress: Progress = _silent,
+        note: Callable[[str], None] = lambda _: None,
+        budget: Budget | None = None,
+    ) -> None:
+        self._base, self._reader = base, reader
+        self._sessions = sessions or sessions_file()
+        self._progress, self._note = progress, note
+        self._budget = budget or Budget()
+
+    def reader(self, mode: ReadingMode = "state") -> Reader:
+        """The reasoner, loaded on first use.
+
+        Raises:
+            BaseError: If the model cannot be loaded.
+        """
+        if self._reader is None:
+            self._progress("loading the model", 0.0)
+            loaded = load_model(
+                self._base, cache_dir(), progress=lambda stage: self._progress(stage, 0.0), note=self._note
+            )
+            self._reader = LPMReader(loaded, mode)
+        return self._reader
+
+    def route(self, text: str, *, session: str | None = None) -> Answer:
+        """Plan a route, or revise the one of a session; see ``plan``."""
+        return self.plan(text, session=session, tools={"route": TOOLS["route"]})
+
+    def plan(self, text: str, *, session: str | None = None, tools: Mapping[str, Tool] | None = None) -> Answer:
+        """Take one turn.
+
+        Args:
+            text: What the person says.
+            session: Name of the session to continue or start; None remembers nothing.
+            tools: Which tools may be called; all by default.
+
+        Raises:
+            BaseError: If the model cannot be loaded.
+            SessionError: If the session cannot be read.
+        """
+        began = time.perf_counter()
+        if not text.strip():
+            return _refused("there is no text: say where the trip starts and ends", session or "", began)
+        reader = self.reader()
+        loop = build_loop(reader, tools or TOOLS, self._budget, self._progress)
+        with open_sessions(self._sessions if session else None) as store:
+            graph = loop.compile(checkpointer=store)
+            config: Any = {
+                "configurable": {"thread_id": session or "none"},
+                "recursion_limit": self._budget.steps,
+            }
+            try:
+                done: TurnState = graph.invoke({"text": text}, config, durability="exit")
+            except (TooLong, BudgetSpent) as error:
+                return _refused(str(error), session or "", began)
+            except GraphRecursionError:
+                return _refused(f"the request took more than {self._budget.steps} steps", session or "", began)
+            except StateFileError as error:
+                raise SessionError(f"session {session!r} cannot be continued: {error}") from error
+            except sqlite3.Error as error:
+                raise SessionError(f"session {session!r} could not be stored: {error}") from error
+        return _answer(done, session or "", began)
+
+
+def _refused(reason: str, session: str, began: float) -> Answer:
+    return Answer(
+        status=Status.NOT_UNDERSTOOD,
+        tool="",
+        constraints={},
+        confidence={},
+        result=None,
+        checks=(),
+        questions=(Question(field="text", said=None, reason=reason),),
+        warnings=(),
+        session=session,
+        turn=0,
+        usage=_report(Usage(), began),
+    )
+
+
+def _answer(done: TurnState, session: str, began: float) -> Answer:
+    reading, checks = done["reading"], done.get("checks", ())
+    result, questions = done.get("result"), done.get("questions", ())
+    if result is None and not questions:
+        questions = (Question(field="text", said=None, reason="no request was understood in this text"),)
+    if questions:
+        status = Status.NOT_UNDERSTOOD
+    else:
+        status = Status.PLANNED if all(check.satisfied for check in checks) else Status.UNSATISFIED
+    return Answer(
+        status=status,
+        tool=reading.tool if reading else "",
+        constraints=done.get("constraints", {}),
+        confidence=dict(reading.confidence) if reading else {},
+        result=result,
+        checks=checks,
+        questions=questions,
+        warnings=done.get("warnings", ()),
+        session=session,
+        turn=len(done.get("ledger", ())),
+        usage=_report(done.get("usage", Usage()), began),
+    )
+
+
+def _report(usage: Usage, began: float) -> UsageReport:
+    return UsageReport(
+        model_calls=usage.model_calls,
+        tokens_in=usage.tokens_in,
+        tokens_out=usage.tokens_out,
+        latent_steps=usage.latent_steps,
+        seconds=round(time.perf_counter() - began, 3),
+    )

@@ -1,0 +1,173 @@
+"""The reasoner: what the agent needs of a model, and the persistent-memory model behind it.
+
+Everything a person means passes through here as numbers: text goes into the latent state, and a
+tool call is written from the state. No other code looks at the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import torch
+from pydantic import BaseModel
+
+from lpm_model.base import LoadedModel
+from lpm_model.decoding import ConstrainedDecoder
+from lpm_model.state import LatentState
+from lpm_model.text import segment_ids
+from tools.notation import grammar, read_call
+
+__all__ = ["LPMReader", "Reader", "Reading", "ReadingMode", "TooLong", "Usage"]
+
+ReadingMode = Literal["state", "sight", "zeroed"]
+
+
+class TooLong(ValueError):
+    """The text is longer than a person's request can be."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What an answer cost.
+
+    Attributes:
+        model_calls: Forward passes of the model.
+        tokens_in: Tokens read.
+        tokens_out: Tokens written.
+        latent_steps: Passes that refined the state without reading or writing a token.
+        seconds: Wall time.
+    """
+
+    model_calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    latent_steps: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.model_calls + other.model_calls,
+            self.tokens_in + other.tokens_in,
+            self.tokens_out + other.tokens_out,
+            self.latent_steps + other.latent_steps,
+            self.seconds + other.seconds,
+        )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A tool call read from the state.
+
+    Attributes:
+        call: The lines as written.
+        tool: The tool's name; empty if nothing valid was written.
+        values: Its arguments, names not yet resolved.
+        confidence: For each argument the probability of what was chosen.
+    """
+
+    call: str
+    tool: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    confidence: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def certainty(self) -> float:
+        """Probability of the least certain argument."""
+        return min(self.confidence.values(), default=0.0)
+
+
+class Reader(Protocol):
+    """A reasoner with a memory that can be carried from turn to turn."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Whose memory it is."""
+        ...
+
+    def perceive(self, text: str, state: LatentState | None) -> tuple[LatentState, Usage]:
+        """Read a text into the state."""
+        ...
+
+    def think(self, state: LatentState) -> tuple[LatentState, Usage]:
+        """Refine the state by one latent step."""
+        ...
+
+    def read(self, state: LatentState, calls: Mapping[str, type[BaseModel]]) -> tuple[Reading, Usage]:
+        """Write a tool call from the state alone."""
+        ...
+
+    def holds(self, state: LatentState, call: str) -> tuple[float, Usage]:
+        """How surely the state still says ``call``: the lowest probability of its tokens."""
+        ...
+
+
+class LPMReader:
+    """Reads with the persistent-memory decoder.
+
+    Args:
+        loaded: The model.
+        mode: "state" is the normal way; "zeroed" wipes the state before writing, to prove that the
+            state is what is read; "sight" keeps the turn's text in the window, as an upper bound.
+        max_tokens: Longest text accepted, in tokens.
+    """
+
+    def __init__(self, loaded: LoadedModel, mode: ReadingMode = "state", max_tokens: int = 4096) -> None:
+        self._model, self._tokenizer = loaded.model, loaded.tokenizer
+        self._signature, self._mode, self._max_tokens = loaded.fingerprint, mode, max_tokens
+        self._decoder = ConstrainedDecoder(loaded.model, loaded.tokenizer)
+        self._seen: list[int] = []
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the model's memory."""
+        return self._signature
+
+    @torch.inference_mode()
+    def perceive(self, text: str, state: LatentState | None) -> tuple[LatentState, Usage]:
+        """Read a text into the state, segment after segment.
+
+        Raises:
+            TooLong: If the text has more than ``max_tokens`` tokens.
+        """
+        ids = segment_ids(self._tokenizer, text)
+        if len(ids) > self._max_tokens:
+            raise TooLong(f"{len(ids):,} tokens are too many for one request (at most {self._max_tokens:,})")
+        self._seen = ids if self._mode == "sight" else []
+        length = self._model.config.segment_length
+        segments = [ids[start : start + length] for start in range(0, len(ids), length)]
+        for segment in segments:
+            _, slots = self._model.model(torch.tensor([segment]), _tensor(state), write=True)
+            state = self._value(slots, state)
+        assert state is not None  # a text has at least its marks
+        return state, Usage(model_calls=len(segments), tokens_in=len(ids))
+
+    @torch.inference_mode()
+    def think(self, state: LatentState) -> tuple[LatentState, Usage]:
+        """One latent step: the slots alone run through the layers."""
+        _, slots = self._model.model(None, _tensor(state), write=True)
+        return self._value(slots, state), Usage(model_calls=1, latent_steps=1)
+
+    def read(self, state: LatentState, calls: Mapping[str, type[BaseModel]]) -> tuple[Reading, Usage]:
+        """Write a call under the tools' grammar and read its lines."""
+        held = state.zeroed() if self._mode == "zeroed" else state
+        written = self._decoder.write(grammar(calls), _tensor(held), context=self._seen)
+        cost = Usage(model_calls=written.forwards, tokens_out=written.tokens, tokens_in=len(self._seen))
+        if not written.complete:
+            return Reading(written.text, ""), cost
+        name, values, places = read_call(written.text, calls)
+        confidence = {field: written.confidence(*place) for field, place in places.items()}
+        return Reading(written.text, name, values, confidence), cost
+
+    def holds(self, state: LatentState, call: str) -> tuple[float, Usage]:
+        """Read ``call`` from the state in one forward."""
+        return self._decoder.likelihood(call, _tensor(state)), Usage(model_calls=1)
+
+    def _value(self, slots: torch.Tensor, before: LatentState | None) -> LatentState:
+        return LatentState(slots[0], (before.segments if before else 0) + 1, self._signature)
+
+
+def _tensor(state: LatentState | None) -> torch.Tensor | None:
+    """The state as the model takes it, (1, L, K, r); None where nothing has been read."""
+    return None if state is None or state.segments == 0 else state.slots.float()[None]

@@ -1,0 +1,167 @@
+"""Train the reader's memory on generated requests: ``planner train CONFIG.yaml``.
+
+Joins what the layers below keep apart: conversations (``lpm_model.data``), the names of the
+gazetteer and the call notation (``tools``), and the trainer (``lpm_model.training``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import zlib
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lpm_model.base import ADAPTER_NAME, load_for_training
+from lpm_model.data.conversation import Conversation, Place, PlaceNames
+from lpm_model.data.revise import RouteConversations
+from lpm_model.retrofit import load_adapter, read_adapter
+from lpm_model.training import Example, Trainer, TrainingConfig
+from tools.cache import cache_dir
+from tools.notation import write_call
+from tools.places import Gazetteer
+from tools.places.data import nicknames
+from tools.registry import TOOLS
+
+__all__ = ["ConfigError", "DataConfig", "TrainConfig", "place_names", "train"]
+
+_HELD_OUT_SHARE = 40  # one town in so many is never trained on
+_LONGEST_NAME = 26
+
+
+class ConfigError(ValueError):
+    """A training configuration is missing or wrong."""
+
+
+class DataConfig(BaseModel):
+    """What to generate.
+
+    Attributes:
+        turns: Weights of conversations of 1, 2, 3, ... turns.
+        max_characters: Longest turn.
+        held_out: Requests with unseen towns that are measured on.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    turns: tuple[float, ...] = (1.0,)
+    max_characters: int = Field(default=420, gt=20)
+    held_out: int = Field(default=64, gt=0)
+
+
+class TrainConfig(BaseModel):
+    """A training run.
+
+    Attributes:
+        folder: Where checkpoints, metrics and the adapter go, relative to the working directory.
+        start_from: Adapter to start from; None starts from the base.
+        base: Folder of another base; None is the embedded one.
+        threads: CPU threads; None leaves it to torch.
+        model: Fields of ``LPMConfig`` to set, where the run starts from the base.
+        data: See ``DataConfig``.
+        training: See ``TrainingConfig``.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    folder: Path
+    start_from: Path | None = None
+    base: Path | None = None
+    threads: int | None = None
+    model: dict[str, int] = {}
+    data: DataConfig = DataConfig()
+    training: dict[str, Any]
+
+    @classmethod
+    def from_file(cls, path: Path) -> TrainConfig:
+        """Read a YAML file.
+
+        Raises:
+            ConfigError: If it is missing or wrong.
+        """
+        try:
+            return cls(**yaml.safe_load(path.read_text(encoding="utf-8")))
+        except (OSError, yaml.YAMLError, ValidationError, TypeError) as error:
+            raise ConfigError(f"{path}: {error}") from error
+
+
+def place_names(book: Gazetteer, *, held_out: bool) -> PlaceNames:
+    """The gazetteer's towns, largest first: those to train on, or those never trained on."""
+    towns = sorted((Place(*row) for row in book.names()), key=lambda town: -town.population)
+    plain = [t for t in towns if len(t.name) < _LONGEST_NAME and not set("(),/;") & set(t.name)]
+    chosen = [t for t in plain if (zlib.crc32(t.name.encode()) % _HELD_OUT_SHARE == 0) == held_out]
+    return PlaceNames(chosen, () if held_out else nicknames())
+
+
+def data_version() -> str:
+    """Digest of the generator: its code and its phrases."""
+    digest = hashlib.sha256()
+    for entry in sorted(files("lpm_model.data").iterdir(), key=lambda e: e.name):
+        parts = sorted(entry.iterdir(), key=lambda e: e.name) if entry.is_dir() else [entry]
+        for part in parts:
+            if part.name.endswith((".py", ".yaml")):
+                digest.update(part.name.encode() + part.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _example(conversation: Conversation) -> Example:
+    arguments = TOOLS[conversation.domain].arguments
+    return Example(
+        tuple(turn.user for turn in conversation.turns),
+        tuple(write_call(conversation.domain, arguments, turn.means) for turn in conversation.turns),
+    )
+
+
+def _stream(names: PlaceNames, config: DataConfig) -> Callable[[Random], Iterator[Example]]:
+    def stream(rng: Random) -> Iterator[Example]:
+        source = RouteConversations(names, rng, config.turns)
+        while True:
+            example = _example(source.conversation())
+            if all(len(text) <= config.max_characters for text in example.segments):
+                yield example
+
+    return stream
+
+
+def train(config: TrainConfig, report: Callable[[dict[str, float]], None]) -> Path:
+    """Train, or go on training; returns the adapter's path.
+
+    Raises:
+        ConfigError: If the configuration does not fit the trainer or the base.
+    """
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    try:
+        training = TrainingConfig(**config.training)
+    except TypeError as error:
+        raise ConfigError(str(error)) from error
+    torch.manual_seed(training.seed)
+    tensors, memory = None, dict(config.model)
+    if config.start_from is not None:
+        tensors, memory, _ = read_adapter(config.start_from)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model, tokenizer = load_for_training(config.base, cache_dir(), memory)
+    if tensors is not None:
+        load_adapter(model, tensors)
+    book = Gazetteer.load()
+    unseen = _stream(place_names(book, held_out=True), config.data.model_copy(update={"turns": (1.0,)}))
+    fresh = unseen(Random(f"held out/{training.seed}"))
+    trainer = Trainer(
+        model.to(device),
+        tokenizer,
+        training,
+        _stream(place_names(book, held_out=False), config.data),
+        [next(fresh) for _ in range(config.data.held_out)],
+        config.folder,
+        {"data_version": data_version(), "machine": f"{platform.machine()}, {device}", "start_from": str(config.start_from)},
+    )
+    trainer.resume()
+    trainer.run(report)
+    return config.folder / ADAPTER_NAME

@@ -1,0 +1,158 @@
+"""The route tool as the agent sees it: names to places, places to a route, the route to its checks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tools.places import Ambiguous, Found, Gazetteer, Place, Resolution
+from tools.roads.arguments import RouteArguments
+from tools.roads.data import load_roads
+from tools.roads.router import Router
+from tools.roads.types import Check, RouteAnswer, RouteRequest
+from tools.roads.verify import verify
+from tools.tool import Progress, Question, Questions, Tool
+
+__all__ = ["ROUTE_TOOL", "gazetteer", "router"]
+
+_SHOWN = 6
+
+
+def gazetteer(progress: Progress) -> Gazetteer:
+    """The gazetteer, loaded once in a process."""
+    return _loaded("gazetteer", progress)
+
+
+def router(progress: Progress) -> Router:
+    """The road graph with its router, loaded once in a process."""
+    return _loaded("router", progress)
+
+
+_LOADED: dict[str, Any] = {}
+
+
+def _loaded(name: str, progress: Progress) -> Any:
+    if name not in _LOADED:
+        _LOADED[name] = Gazetteer.load(progress) if name == "gazetteer" else Router(load_roads(progress))
+    return _LOADED[name]
+
+
+def _prepare(call: RouteArguments, progress: Progress) -> RouteRequest | Questions:
+    """Resolve every name of a call, all names of the trip together.
+
+    A place that is not there or could be two is asked about, never guessed.
+    """
+    if call.origin is None and call.destination is None:
+        asked = Question(
+            field="destination", said=None, reason="neither a start nor a destination was understood"
+        )
+        return Questions((asked,), _fields(call, {}, {}))
+    book = gazetteer(progress)
+    named = [
+        ("origin", call.origin),
+        *(("via", name) for name in call.via),
+        ("destination", call.destination),
+    ]
+    said = [(field, name) for field, name in named if name is not None]
+    stops = list(
+        zip((field for field, _ in said), book.resolve_trip([name for _, name in said]), strict=True)
+    )
+    known = tuple(resolution.place for _, resolution in stops if isinstance(resolution, Found))
+    avoided = [("avoid_places", book.resolve_avoid(name, known)) for name in call.avoid_places]
+    questions = [_question(field, r) for field, r in (*stops, *avoided) if not isinstance(r, Found)]
+    questions += [
+        Question(field=field, said=None, reason=f"no {word} was understood")
+        for field, word in (("origin", "start"), ("destination", "destination"))
+        if getattr(call, field) is None
+    ]
+    resolved = {id(r): r.place for _, r in (*stops, *avoided) if isinstance(r, Found)}
+    if questions:
+        labels = {r.said: r.place.label for _, r in (*stops, *avoided) if isinstance(r, Found)}
+        return Questions(
+            tuple(questions),
+            _fields(call, labels, {r.said: r.place.label for _, r in avoided if isinstance(r, Found)}),
+        )
+    places = [resolved[id(r)] for _, r in stops]
+    return RouteRequest(
+        origin=places[0],
+        destination=places[-1],
+        via=tuple(places[1:-1]),
+        avoid_places=tuple(resolved[id(r)] for _, r in avoided),
+        **call.model_dump(exclude={"origin", "destination", "via", "avoid_places"}),
+    )
+
+
+def _question(field: str, resolution: Resolution) -> Question:
+    candidates = () if isinstance(resolution, Found) else resolution.candidates[:_SHOWN]
+    reason = (
+        "could be several places"
+        if isinstance(resolution, Ambiguous)
+        else "is not a place that the gazetteer knows"
+    )
+    return Question(
+        field=field,
+        said=resolution.said,
+        reason=f"{resolution.said!r} {reason}",
+        candidates=tuple(place.label for place in candidates),
+    )
+
+
+def _fields(call: RouteArguments, stops: dict[str, str], avoided: dict[str, str]) -> dict[str, Any]:
+    """The call in the fields of the public schema, names resolved as far as they are known."""
+    values = call.model_dump(exclude_defaults=True, mode="json")
+    for field in ("origin", "destination"):
+        if field in values:
+            values[field] = stops.get(values[field], values[field])
+    if "via" in values:
+        values["via"] = [stops.get(name, name) for name in values["via"]]
+    if "avoid_places" in values:
+        values["avoid_places"] = [avoided.get(name, name) for name in values["avoid_places"]]
+    return values
+
+
+def _constraints(request: RouteRequest) -> dict[str, Any]:
+    values = request.model_dump(exclude_defaults=True, mode="json")
+    values |= {"origin": request.origin.label, "destination": request.destination.label}
+    for field in ("via", "avoid_places"):
+        if field in values:
+            places: tuple[Place, ...] = getattr(request, field)
+            values[field] = [place.label for place in places]
+    return values
+
+
+def _run(request: RouteRequest, progress: Progress) -> RouteAnswer:
+    return router(progress).plan(request)
+
+
+def _verify(request: RouteRequest, answer: RouteAnswer) -> tuple[Check, ...]:
+    if answer.route is None:
+        why = answer.warnings[0] if answer.warnings else "no road connects the stops"
+        return (Check(constraint="route", satisfied=False, evidence=why),)
+    return verify(router(_silent).graph, request, answer.route)
+
+
+def _summary(answer: RouteAnswer) -> str:
+    if answer.route is None:
+        return "No road connects these places."
+    route = answer.route
+    return f"The route has {route.distance_km:,.0f} km and takes {route.duration_h:.1f} hours."
+
+
+def _silent(_stage: str, _share: float) -> None:
+    """No progress wanted."""
+
+
+def _warnings(answer: RouteAnswer) -> tuple[str, ...]:
+    return answer.warnings
+
+
+ROUTE_TOOL = Tool(
+    name="route",
+    description="Plan a car route in the United States on real roads.",
+    arguments=RouteArguments,
+    prepare=_prepare,
+    constraints=_constraints,
+    run=_run,
+    warnings=_warnings,
+    verify=_verify,
+    summary=_summary,
+)

@@ -1,0 +1,86 @@
+"""What a tool is to the agent: typed arguments, three plain functions, and honest results.
+
+The agent writes a call in the lines that the arguments define (``tools.notation``), prepares it
+(names become things, or questions to the person), runs it, and has the result checked by a function
+that does not share the search's code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["Check", "Progress", "Question", "Questions", "Tool"]
+
+Progress = Callable[[str, float], None]
+
+
+class Check(BaseModel):
+    """One constraint, whether the result keeps it, and the evidence in words and figures."""
+
+    model_config = ConfigDict(frozen=True)
+
+    constraint: str
+    satisfied: bool
+    evidence: str
+
+
+class Question(BaseModel):
+    """What must be asked before a call can run.
+
+    Attributes:
+        field: The argument in question.
+        said: What was read for it, if anything.
+        reason: Why it cannot be used, in words.
+        candidates: Answers to offer, best first; may be empty.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    field: str
+    said: str | None
+    reason: str
+    candidates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Questions:
+    """A call that cannot run yet, and what is already known of it.
+
+    Attributes:
+        questions: At least one.
+        constraints: The fields of the public schema, resolved as far as possible.
+    """
+
+    questions: tuple[Question, ...]
+    constraints: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool that the agent can call.
+
+    Attributes:
+        name: First line of its calls.
+        description: One sentence for the person and for other agents.
+        arguments: The call as written; every field says how with ``tools.notation.Line``.
+        prepare: Turns a call into a request with everything resolved, or into questions.
+        constraints: The request in the fields of the public schema.
+        run: Answers a request. Reports long work to the given ``Progress``.
+        warnings: What the person should know about an answer.
+        verify: Checks an answer against its request, independently of how it was found.
+        summary: The answer in one line, as the agent will remember it.
+    """
+
+    name: str
+    description: str
+    arguments: type[BaseModel]
+    prepare: Callable[[Any, Progress], BaseModel | Questions]
+    constraints: Callable[[Any], dict[str, Any]]
+    run: Callable[[Any, Progress], BaseModel]
+    warnings: Callable[[Any], tuple[str, ...]]
+    verify: Callable[[Any, Any], tuple[Check, ...]]
+    summary: Callable[[Any], str]
