@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,6 +92,7 @@ def train(config: Annotated[Path, typer.Argument(help="Training configuration (Y
     from planner.train import ConfigError, TrainConfig
     from planner.train import train as run
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped run keeps its progress
     try:
         wanted = TrainConfig.from_file(config)
         steps = int(wanted.training["steps"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import networkx as nx
 import numpy as np
@@ -70,18 +71,16 @@ def main() -> None:
         expected = expected or lengths
         if any(abs(length - right) > 0.5 for length, right in zip(lengths, expected, strict=True)):
             raise RuntimeError(f"{name} finds other lengths: {lengths} for {expected}")
-        first = statistics.median(_milliseconds(lambda q=query: q(*pairs[0])) for _ in range(REPEATS))
-        every = statistics.median(
-            _milliseconds(lambda q=query, p=pair: q(*p)) for pair in pairs for _ in range(REPEATS)
-        )
-        change = statistics.median(_milliseconds(lambda r=reweight: r(barred)) for _ in range(REPEATS))
+        first = statistics.median(_milliseconds(query, *pairs[0]) for _ in range(REPEATS))
+        every = statistics.median(_milliseconds(query, *pair) for pair in pairs for _ in range(REPEATS))
+        change = statistics.median(_milliseconds(reweight, barred) for _ in range(REPEATS))
         table.add_row(name, f"{setup:.2f}", f"{first:.3f}", f"{every:.3f}", f"{change:.1f}")
     Console(width=110).print(table)
 
 
-def _milliseconds(work: Callable[[], object]) -> float:
+def _milliseconds(work: Callable[..., object], *arguments: object) -> float:
     start = time.perf_counter()
-    work()
+    work(*arguments)
     return 1000 * (time.perf_counter() - start)
 
 
@@ -155,7 +154,7 @@ def _rustworkx(roads: RoadGraph, weights: np.ndarray) -> tuple[Query, Callable[[
     graph = _rust_graph(roads, weights)
 
     def query(source: int, target: int) -> float:
-        return rx.dijkstra_shortest_path_lengths(graph, source, float, goal=target)[target]
+        return float(rx.dijkstra_shortest_path_lengths(graph, source, float, goal=target)[target])
 
     return query, lambda changed: _rust_graph(roads, changed)
 
@@ -169,7 +168,7 @@ def _rustworkx_astar(roads: RoadGraph, weights: np.ndarray) -> tuple[Query, Call
         left = haversine_km(roads.lat[target], roads.lon[target], roads.lat, roads.lon) * per_km
         estimate = left.tolist()
         path = rx.astar_shortest_path(graph, source, lambda node: node == target, float, estimate.__getitem__)
-        return sum(graph.get_edge_data(a, b) for a, b in zip(path[:-1], path[1:], strict=True))
+        return sum(graph.get_edge_data(a, b) for a, b in pairwise(path))
 
     return query, lambda changed: _rust_graph(roads, changed)
 

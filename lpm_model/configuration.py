@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from huggingface_hub.dataclasses import strict
+from huggingface_hub.errors import StrictDataclassError
 from transformers import PreTrainedConfig
 
 __all__ = ["LPMConfig"]
@@ -103,7 +104,8 @@ class LPMConfig(PreTrainedConfig):
         thirds of the hidden width.
 
         Raises:
-            ValueError: If the family is not supported, or a layer slides its attention window.
+            ValueError: If the family is not supported, a layer slides its attention window, or the
+                state would not be compressed.
         """
         family = base.model_type
         if family not in {"llama", "qwen2", "qwen3"}:
@@ -118,4 +120,7 @@ class LPMConfig(PreTrainedConfig):
         values["qk_norm"] = family == "qwen3"
         pair = 2 * base.num_key_value_heads * values["head_dim"]
         values["state_dim"] = pair if pair < base.hidden_size else 2 * base.hidden_size // 3
-        return cls(**(values | overrides))
+        try:
+            return cls(**(values | overrides))
+        except StrictDataclassError as error:
+            raise ValueError(str(error)) from error

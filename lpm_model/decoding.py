@@ -92,6 +92,8 @@ class ConstrainedDecoder:
         forwards = 0
         while len(written) < max_tokens:
             forced = matcher.compute_ff_tokens()
+            if len(written) + len(forced) > max_tokens:
+                break
             if forced:
                 matcher.consume_tokens(forced)
                 written += forced

@@ -301,6 +301,13 @@ class LPMForCausalLM(LPMPreTrainedModel, GenerationMixin):
             loss = F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=-100)
         return LPMOutput(loss=loss, logits=logits, past_key_values=past_key_values, latent_state=latent_state)
 
+    @classmethod
+    def from_base(cls, base: PreTrainedModel, **overrides: int) -> LPMForCausalLM:
+        """Retrofit a loaded base; see ``lpm_model.retrofit.from_base``."""
+        from lpm_model.retrofit import from_base  # the retrofit builds this class
+
+        return from_base(base, **overrides)
+
     @property
     def learned_names(self) -> set[str]:
         """Names of the parameters that training changes: what an adapter file holds."""

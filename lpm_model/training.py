@@ -125,7 +125,17 @@ class Trainer:
         save_adapter(self.model, self.folder / "adapter.safetensors", self.header | facts)
 
     def run(self, report: Callable[[dict[str, float]], None] = lambda _: None) -> None:
-        """Train until ``config.steps``, reporting metrics after every step."""
+        """Train until ``config.steps``, reporting metrics after every step.
+
+        An interrupt saves a checkpoint before it goes on its way.
+        """
+        try:
+            self._run(report)
+        except KeyboardInterrupt:
+            self.save()
+            raise
+
+    def _run(self, report: Callable[[dict[str, float]], None]) -> None:
         rng = Random(f"{self.config.seed}/{self.step}")
         torch.manual_seed(self.config.seed + self.step)
         batches = self._batches(rng)

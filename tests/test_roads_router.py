@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise, permutations
+from typing import Literal
 
 import networkx as nx
 import numpy as np
@@ -18,6 +19,7 @@ from tools.roads.engine import BLOCKED, Engine
 from tools.roads.geo import haversine_km
 from tools.roads.order import best_order
 from tools.roads.states import STATES
+from tools.roads.types import Avoidable
 
 NEW_YORK = Place("New York", "NY", 40.7143, -74.0060, 8804190, 5128581)
 LOS_ANGELES = Place("Los Angeles", "CA", 34.0522, -118.2437, 3898747, 5368361)
@@ -131,9 +133,10 @@ def test_plans_equal_networkx_under_random_wishes(
             for node in rng.choice(inland, 2).tolist()
         ]
         code = STATES[rng.integers(len(STATES))]
-        wishes = [wish for wish in ("tolls", "motorways") if rng.random() < 0.4]
-        shut = [Place(code, code, 0.0, 0.0, 0, 0, is_state=True)] if rng.random() < 0.4 else []
-        optimize = "time" if rng.random() < 0.5 else "distance"
+        kinds: tuple[Avoidable, ...] = ("tolls", "motorways")
+        wishes = tuple(wish for wish in kinds if rng.random() < 0.4)
+        shut = (Place(code, code, 0.0, 0.0, 0, 0, is_state=True),) if rng.random() < 0.4 else ()
+        optimize: Literal["time", "distance"] = "time" if rng.random() < 0.5 else "distance"
         request = RouteRequest(
             origin=stops[0], destination=stops[1], avoid=wishes, avoid_places=shut, optimize=optimize
         )
@@ -149,7 +152,7 @@ def test_plans_equal_networkx_under_random_wishes(
             tail: int,
             head: int,
             data: dict[str, object],
-            wishes: list[str] = wishes,
+            wishes: tuple[Avoidable, ...] = wishes,
             closed: set[int] = closed,
             measure: str = measure,
         ) -> object:
@@ -412,4 +415,4 @@ def test_the_latest_departure_is_told(router: Router) -> None:
 @pytest.mark.parametrize("clock", ["24:00", "8:00", "08:60", "eight", ""])
 def test_a_clock_time_that_is_none_is_refused(field: str, clock: str) -> None:
     with pytest.raises(ValidationError):
-        RouteRequest(origin=DENVER, destination=OMAHA, **{field: clock})
+        RouteRequest.model_validate({"origin": DENVER, "destination": OMAHA, field: clock})

@@ -66,9 +66,9 @@ class RouteRequests:
         rng, towns = self.rng, self.names.towns
         kind = rng.random()
         if kind < 0.38:
-            return towns[int(300 * rng.random() ** 1.6)]
+            return towns[int(min(300, len(towns)) * rng.random() ** 1.6)]
         if kind < 0.62:
-            return towns[rng.randrange(3000)]
+            return towns[rng.randrange(min(3000, len(towns)))]
         if kind < 0.94 or len(towns) < 2:
             return towns[rng.randrange(len(towns))]
         a, b = rng.choice(towns), rng.choice(towns)

@@ -85,7 +85,8 @@ def find_freeways(
         if abs(km[edges].sum() - chain_km) <= _LENGTH_SHARE * chain_km + _LENGTH_KM:
             found[edges] = True
     reverse = _reverse_edges(tail, head)
-    return found | found[reverse]
+    both_ways: np.ndarray = found | found[reverse]
+    return both_ways
 
 
 def _freeway_ends(lat: np.ndarray, lon: np.ndarray, freeways: RawGraph) -> list[list[tuple[int, int]]]:
@@ -128,7 +129,8 @@ def _distance_beside(
 
 def _directions(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     vectors = ends - starts
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+    directions: np.ndarray = vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)
+    return directions
 
 
 def _chains(freeways: RawGraph, is_anchor: list[bool]) -> list[tuple[int, int, float]]:

@@ -66,18 +66,20 @@ def build_roads(progress: Progress | None = None) -> RoadGraph:
     tell("reading the road data", 0.0)
     freeways = read_freeways()
     lat, lon, tail, head, km = _north_america(read_highways())
-    tell("ordering the road graph", 0.25)
+    tell("ordering the road graph", 0.15)
     order = contraction_order(lat, lon, tail, head)
-    tell("finding freeways", 0.6)
-    # The order stays good for a few more edges: any order is right, a bad one is only slow.
+    tell("finding freeways", 0.4)
+    # For the few queries of the build, an order made before these roads are added is good enough.
     bridges = missing_bridges(lat, lon, tail, km, Engine(order, tail, head))
     tail, head, km = _with_roads(tail, head, km, [road for road in bridges if not is_ferry(lat, lon, road)])
     missing = missing_stretches(lat, lon, km, freeways, Engine(order, tail, head))
     tail, head, km = _with_roads(tail, head, km, [road for road in missing if not is_ferry(lat, lon, road)])
     freeway = find_freeways(lat, lon, tail, head, km, freeways, Engine(order, tail, head))
-    tell("finding toll roads", 0.7)
+    tell("ordering the road graph again", 0.65)
+    order = contraction_order(lat, lon, tail, head)
+    tell("finding toll roads", 0.85)
     toll, _ = match_tolls(lat, lon, tail, head, km, freeway)
-    tell("finding states", 0.8)
+    tell("finding states", 0.9)
     state = states.label_points(lat, lon)
     cross_edge, cross_state = states.crossed_states(lat[tail], lon[tail], lat[head], lon[head])
     tell("road graph ready", 1.0)
@@ -108,10 +110,14 @@ def _north_america(world: RawGraph) -> tuple[np.ndarray, np.ndarray, np.ndarray,
     tail, head, km = number[world.tail[keep]], number[world.head[keep]], world.km[keep]
 
     links = [
-        (*(int(haversine_km(end[0], end[1], lat, lon).argmin()) for end in link.ends), link.km)
+        (_nearest(lat, lon, link.ends[0]), _nearest(lat, lon, link.ends[1]), link.km)
         for link in known_gaps().links
     ]
     return lat, lon, *_with_roads(tail, head, km, links)
+
+
+def _nearest(lat: np.ndarray, lon: np.ndarray, point: tuple[float, float]) -> int:
+    return int(haversine_km(point[0], point[1], lat, lon).argmin())
 
 
 def _with_roads(
@@ -135,7 +141,8 @@ def _components(node_count: int, tail: np.ndarray, head: np.ndarray) -> np.ndarr
     matrix = csr_matrix((np.ones(len(tail), dtype=np.int8), (tail, head)), shape=(node_count, node_count))
     _, label = connected_components(matrix, directed=False)
     rank = np.argsort(np.argsort(-np.bincount(label), kind="stable"), kind="stable")
-    return rank[label].astype(np.int32)
+    components: np.ndarray = rank[label].astype(np.int32)
+    return components
 
 
 def _fingerprint() -> str:

@@ -21,7 +21,8 @@ def haversine_km(
     """Great-circle distance in kilometres between points in degrees; broadcasts."""
     la1, lo1, la2, lo2 = (np.radians(np.asarray(value, dtype=float)) for value in (lat1, lon1, lat2, lon2))
     half = np.sin((la2 - la1) / 2) ** 2 + np.cos(la1) * np.cos(la2) * np.sin((lo2 - lo1) / 2) ** 2
-    return 2 * EARTH_KM * np.arcsin(np.sqrt(np.clip(half, 0.0, 1.0)))
+    distance: np.ndarray = 2 * EARTH_KM * np.arcsin(np.sqrt(np.clip(half, 0.0, 1.0)))
+    return distance
 
 
 def segment_distance_km(
@@ -37,4 +38,6 @@ def segment_distance_km(
     along = np.stack([lon2 - lon1, lat2 - lat1], axis=-1) * scale
     length2 = np.maximum((along**2).sum(-1), 1e-12)
     share = np.clip(-(start * along).sum(-1) / length2, 0.0, 1.0)
-    return np.hypot(*(start + share[..., None] * along).T)
+    away = start + share[..., None] * along
+    distance: np.ndarray = np.hypot(away[..., 0], away[..., 1])
+    return distance

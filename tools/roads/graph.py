@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -56,10 +57,12 @@ class RoadGraph:
 
     @property
     def node_count(self) -> int:
+        """Number of nodes, n."""
         return len(self.lat)
 
     @property
     def edge_count(self) -> int:
+        """Number of directed edges, m."""
         return len(self.tail)
 
     @cached_property
@@ -105,7 +108,8 @@ class RoadGraph:
         if set(arrays) != expected:
             raise ValueError(f"arrays {sorted(set(arrays) ^ expected)} are missing or unknown")
         names = tuple(str(name) for name in arrays["toll_names"])
-        graph = cls(**{**arrays, "toll_names": names})
+        values: dict[str, Any] = {**arrays, "toll_names": names}
+        graph = cls(**values)
         n, m = graph.node_count, graph.edge_count
         by_node = (graph.lon, graph.component, graph.state, graph.order)
         by_edge = (graph.head, graph.length_km, graph.freeway, graph.toll)

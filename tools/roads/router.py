@@ -74,7 +74,7 @@ class Router:
         for before, after in zip(stops, met, strict=True):
             if after.km > before.km + 1.0:
                 warnings.append(
-                    f"{after.place.label} is met {after.km:.1f} km from its centre, to keep off unwanted roads"
+                    f"{after.place.label} is met {after.km:.1f} km from its centre, to keep to the wishes"
                 )
         blocked = np.zeros(self.graph.edge_count, dtype=bool)
         for wish in hard:
@@ -92,7 +92,8 @@ class Router:
         if request.max_distance_km is not None and route.distance_km > request.max_distance_km:
             relaxed.append("max_distance_km")
             warnings.append(
-                f"no route found within {request.max_distance_km:,.0f} km: this one has {route.distance_km:,.0f} km"
+                f"no route found within {request.max_distance_km:,.0f} km: "
+                f"this one has {route.distance_km:,.0f} km"
             )
         if not times.on_time:
             relaxed.append("arrive_by")
@@ -287,7 +288,11 @@ class Router:
             detail = ": " + ", ".join(
                 f"{stretch.name} {stretch.distance_km:,.1f} km" for stretch in self._tolls(edges)
             )
-        return f"no route keeps off {wish.words}; this one uses least of them, {km:,.1f} km{detail}"
+        limits = " (it lacks local streets)" if wish.name == "motorways" else ""
+        return (
+            f"no route in the road data{limits} keeps off {wish.words}; "
+            f"this one uses least of them, {km:,.1f} km{detail}"
+        )
 
     def _remarks(self, request: RouteRequest, trip: _Trip, used: np.ndarray) -> list[str]:
         """What else a person should know about the route."""

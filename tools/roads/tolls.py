@@ -173,7 +173,8 @@ class _Region:
         tolled &= self.km >= min(_JUNCTION_KM, longest)
         if facility.direction == "along":
             tolled &= advance > 0
-        return self.edges[tolled]
+        charged: np.ndarray = self.edges[tolled]
+        return charged
 
     def match(self, chain: _Chain) -> Match:
         """A chain in node numbers of the whole graph."""
@@ -202,7 +203,7 @@ def _shortest_chain(graph: csr_matrix, layers: list[list[tuple[int, float]]]) ->
         return None
     best = np.array([cost for _, cost in layers[0]])
     taken: list[tuple[np.ndarray, np.ndarray]] = []  # per step: best predecessor candidate, search trees
-    for before, after in zip(layers[:-1], layers[1:], strict=True):
+    for before, after in pairwise(layers):
         distance, parents = dijkstra(graph, indices=[node for node, _ in before], return_predecessors=True)
         total = best[:, None] + distance[:, [node for node, _ in after]]
         choice = total.argmin(axis=0)

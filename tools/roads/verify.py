@@ -204,7 +204,7 @@ def _avoid_place(graph: RoadGraph, place: Place, stops: tuple[Place, ...], walk:
     return Check(
         constraint=constraint,
         satisfied=not inside.any(),
-        evidence=f"{km[inside].sum():,.1f} of {walk.km:,.1f} km lie in {area}, by {len(lat):,} points on the route",
+        evidence=f"{km[inside].sum():,.1f} of {walk.km:,.1f} km lie in {area}, by {len(lat):,} points on it",
     )
 
 
@@ -228,7 +228,8 @@ def _optimize(request: RouteRequest, walk: _Walk) -> Check:
     return Check(
         constraint=f"optimize {request.optimize}",
         satisfied=True,
-        evidence=f"{figure} by the route's edges ({pace:.0f} km/h on average); walking them cannot prove it least",
+        evidence=f"{figure} by the route's edges ({pace:.0f} km/h on average); "
+        "walking them cannot prove that it is least",
     )
 
 
@@ -253,7 +254,7 @@ def _times(request: RouteRequest, route: Route, walk: _Walk) -> list[Check]:
             Check(
                 constraint=f"max_hours_per_day {limit:g}",
                 satisfied=whole and max(days) <= min(limit, 24.0) + 1e-9,
-                evidence=f"{walk.hours:.1f} h of driving over {len(days)} day{'s' if len(days) != 1 else ''}, "
+                evidence=f"{walk.hours:.1f} h of driving on {len(days)} day{'s' if len(days) != 1 else ''}, "
                 f"at most {max(days):.1f} h on one",
             )
         )
@@ -278,19 +279,19 @@ def _times(request: RouteRequest, route: Route, walk: _Walk) -> list[Check]:
             )
         )
     elif request.arrive_by is not None and request.depart is not None:
-        start, deadline = clock_minutes(request.depart), clock_minutes(request.arrive_by)
-        arrival_minute = start + elapsed
+        leaving, deadline = clock_minutes(request.depart), clock_minutes(request.arrive_by)
+        arrival_minute = leaving + elapsed
         due = (
             deadline
-            + (1440 if deadline <= start else 0)
+            + (1440 if deadline <= leaving else 0)
             + (1440 * (len(days) - 1) if limit is not None else 0)
         )
         checks.append(
             Check(
                 constraint=f"arrive_by {request.arrive_by}",
                 satisfied=whole and arrival_minute <= due,
-                evidence=f"arrival {show_clock(arrival_minute)}, due {show_clock(due)}, after {request.depart} "
-                + ("on the day of arrival" if limit is not None else "at the first such time"),
+                evidence=f"arrival {show_clock(arrival_minute)}, due {show_clock(due)}, "
+                + ("on the day of arrival" if limit is not None else f"the first after {request.depart}"),
             )
         )
     return checks

@@ -1,0 +1,99 @@
+"""Writing under a grammar: always valid, forced tokens unpaid, the state decides."""
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from tiny import tiny_model
+from transformers import PreTrainedTokenizerFast
+
+from lpm_model.decoding import ConstrainedDecoder
+from lpm_model.text import answer_ids, prompt_ids, segment_ids
+from tools.notation import grammar, read_call
+from tools.roads.arguments import RouteArguments
+
+CALLS = {"route": RouteArguments}
+
+
+def byte_tokenizer():
+    """A real fast tokenizer of single bytes with the base's marks."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = {c: i + 3 for i, c in enumerate(alphabet)} | {"<unk>": 0, "<|im_start|>": 1, "<|im_end|>": 2}
+    inner = Tokenizer(models.BPE(vocab, [], unk_token="<unk>"))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    from tokenizers.decoders import ByteLevel
+
+    inner.decoder = ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="<unk>", eos_token="<|im_end|>")
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>"]})
+    return tokenizer
+
+
+@pytest.fixture(scope="module")
+def parts():
+    tokenizer = byte_tokenizer()
+    from tiny import SIZES
+
+    SIZES["vocab_size"], before = len(tokenizer), SIZES["vocab_size"]
+    try:
+        model = tiny_model()
+    finally:
+        SIZES["vocab_size"] = before
+    return model, tokenizer, ConstrainedDecoder(model, tokenizer)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_the_state_holds_the_call_is_valid(parts, seed):
+    _, _, decoder = parts
+    state = 3 * torch.randn(1, 3, 4, 32, generator=torch.Generator().manual_seed(seed))
+    written = decoder.write(grammar(CALLS), state, max_tokens=2000)
+    assert written.complete
+    name, values, places = read_call(written.text, CALLS)
+    assert name == "route" and places.keys() == values.keys()
+    RouteArguments(**values)
+    assert written.forwards < written.tokens  # "route" alone is five forced tokens here
+    assert all(0 < p <= 1 for _, p in written.spans)
+    assert 0 <= written.confidence(0, len(written.text)) <= 1
+
+
+def test_different_states_write_different_calls(parts):
+    _, _, decoder = parts
+    texts = set()
+    for seed in range(12):
+        state = 3 * torch.randn(1, 3, 4, 32, generator=torch.Generator().manual_seed(seed))
+        texts.add(decoder.write(grammar(CALLS), state, max_tokens=2000).text)
+    assert len(texts) > 6
+
+
+def test_too_small_a_budget_is_told(parts):
+    _, _, decoder = parts
+    assert not decoder.write("start: /a{50}/", None, max_tokens=10).complete
+    assert decoder.write("start: /a{50}/", None, max_tokens=50).text == "a" * 50
+
+
+def test_probabilities_equal_those_of_a_full_forward(parts):
+    model, tokenizer, decoder = parts
+    state = torch.randn(1, 3, 4, 32, generator=torch.Generator().manual_seed(3))
+    written = decoder.write('start: ("yes" | "no" | "maybe") "."', state)
+    ids = torch.tensor([prompt_ids(tokenizer)])
+    with torch.no_grad():
+        logits = model(ids, latent_state=state).logits[0, -1]
+    options = [answer_ids(tokenizer, c)[0] for c in "ynm"]
+    chances = torch.softmax(logits[options], -1)
+    assert written.text[0] == "ynm"[chances.argmax()]
+    assert written.spans[0][1] == pytest.approx(chances.max().item(), rel=1e-4)
+
+
+def test_likelihood_is_the_lowest_probability_of_the_tokens(parts):
+    model, tokenizer, decoder = parts
+    state = torch.randn(1, 3, 4, 32)
+    ids = torch.tensor([prompt_ids(tokenizer) + answer_ids(tokenizer, "to Rome")])
+    with torch.no_grad():
+        chances = torch.softmax(model(ids, latent_state=state).logits[0], -1)
+    lowest = min(chances[i, ids[0, i + 1]].item() for i in range(ids.shape[1] - 1))
+    assert decoder.likelihood("to Rome", state) == pytest.approx(lowest, rel=1e-3)
+
+
+def test_text_never_yields_control_tokens(parts):
+    _, tokenizer, _ = parts
+    ids = segment_ids(tokenizer, "go <|im_end|> <|im_start|>to Rome")
+    assert ids[0] == 1 and ids[-1] == 2 and not {1, 2} & set(ids[1:-1])

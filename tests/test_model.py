@@ -1,0 +1,218 @@
+"""The persistent-memory decoder: equal to its base at the start, causal, and the same in every order of reading."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import FAMILIES, MEMORY, SIZES, tiny_base, tiny_model
+from torch.testing import assert_close
+from transformers import AutoModelForCausalLM, DynamicCache, GPT2Config, GPT2LMHeadModel, LlamaConfig
+
+from lpm_model import LPMConfig, LPMForCausalLM
+from lpm_model.base import convert_embedded
+from lpm_model.retrofit import from_base, from_base_tensors
+
+FAMILY = pytest.mark.parametrize("family", FAMILIES)
+
+
+def tokens(*shape, seed=0):
+    return torch.randint(3, SIZES["vocab_size"], shape, generator=torch.Generator().manual_seed(seed))
+
+
+@FAMILY
+def test_a_retrofitted_model_starts_as_its_base(family):
+    base = tiny_base(family)
+    model = from_base(base, **MEMORY)
+    ids = tokens(2, 19)
+    with torch.no_grad():
+        assert_close(model(ids).logits, base(ids).logits, atol=1e-5, rtol=1e-5)
+        # Left padding: what stands behind it is as if it were not there.
+        mask = torch.ones_like(ids)
+        mask[0, :7] = 0
+        assert_close(
+            model(ids, attention_mask=mask).logits[0, 7:], base(ids[:1, 7:]).logits[0], atol=1e-5, rtol=1e-5
+        )
+
+
+def test_the_embedded_base_keeps_its_logits(tmp_path):
+    convert_embedded(tmp_path / "base")
+    base = AutoModelForCausalLM.from_pretrained(tmp_path / "base", dtype=torch.float32).eval()
+    model = LPMForCausalLM.from_base(base)
+    ids = torch.tensor([[1, 504, 2863, 28, 12182, 314, 260, 3575]])
+    with torch.no_grad():
+        assert_close(model(ids).logits, base(ids).logits, atol=2e-3, rtol=1e-4)
+    assert model.config.state_shape == (30, 16, 384)
+    assert model.config.state_dim < model.config.hidden_size
+    assert 30 * 16 * 384 * 2 <= 400_000  # bytes of a state in bfloat16
+
+
+def test_other_architectures_are_refused():
+    with pytest.raises(ValueError, match="gpt2"):
+        from_base(GPT2LMHeadModel(GPT2Config(n_layer=1, n_embd=8, n_head=2, vocab_size=16)))
+    with pytest.raises(ValueError, match="bias"):
+        LPMConfig.from_base_config(LlamaConfig(**SIZES, attention_bias=True))
+    tensors = tiny_base().state_dict() | {"model.norm.bias": torch.ones(48)}
+    del tensors["model.layers.2.mlp.down_proj.weight"]
+    with pytest.raises(KeyError, match="down_proj"):
+        from_base_tensors(tiny_base().config, tensors)
+
+
+@pytest.mark.parametrize("state_dim", [0, 48, 64])
+def test_a_state_that_is_not_compressed_is_refused(state_dim):
+    with pytest.raises(ValueError, match="state_dim"):
+        from_base(tiny_base(), state_dim=state_dim)
+
+
+def test_a_narrow_state_is_the_best_low_rank_copy_of_keys_and_values():
+    base = tiny_base()
+    pair = torch.cat([base.model.layers[0].self_attn.k_proj.weight, base.model.layers[0].self_attn.v_proj.weight])
+    exact, narrow = (from_base(base, **MEMORY, state_dim=r).model.layers[0].memory for r in (32, 12))
+    assert_close(exact.up.weight @ exact.down.weight, pair)
+    left = pair - narrow.up.weight @ narrow.down.weight
+    assert_close(left.norm(), torch.linalg.svdvals(pair)[12:].norm(), atol=1e-4, rtol=1e-4)
+    assert "model.layers.0.memory.down.weight" in from_base(base, **MEMORY, state_dim=12).learned_names
+
+
+@FAMILY
+@given(position=st.integers(0, 11), seed=st.integers(0, 99))
+@settings(max_examples=8)
+def test_no_token_sees_what_comes_after_it(family, position, seed):
+    model = MODELS[family]
+    ids = tokens(1, 12, seed=seed)
+    changed = ids.clone()
+    changed[0, position] = (ids[0, position] + 1 - 3) % (SIZES["vocab_size"] - 3) + 3
+    with torch.no_grad():
+        state = model(tokens(1, 9, seed=seed + 1), write=True).latent_state
+        for held in (None, state):
+            one, two = (model(x, latent_state=held, write=True) for x in (ids, changed))
+            assert_close(one.logits[:, :position], two.logits[:, :position], atol=0, rtol=0)
+            assert not torch.equal(one.logits[:, position:], two.logits[:, position:])
+            assert not torch.equal(one.latent_state, two.latent_state)
+
+
+MODELS = {family: tiny_model(family) for family in FAMILIES}
+
+
+@FAMILY
+@pytest.mark.parametrize("with_state", [False, True])
+@pytest.mark.parametrize("chunks", [(13,), (5, 8), (1,) * 13, (4, 1, 1, 7)])
+def test_chunks_and_single_tokens_equal_one_forward(family, with_state, chunks):
+    model = MODELS[family]
+    ids, mask = tokens(3, 13), torch.ones(3, 13, dtype=torch.long)
+    mask[0, :4], mask[1, :1] = 0, 0
+    with torch.no_grad():
+        held = model(tokens(3, 9, seed=5), write=True).latent_state if with_state else None
+        whole = model(ids, attention_mask=mask, latent_state=held, write=True)
+        cache, logits, start = DynamicCache(), [], 0
+        for size in chunks:
+            last = start + size == 13
+            out = model(
+                ids[:, start : start + size],
+                attention_mask=mask[:, : start + size],
+                latent_state=held,
+                past_key_values=cache,
+                write=last,
+            )
+            logits.append(out.logits)
+            start += size
+    real = mask.bool()
+    assert_close(torch.cat(logits, 1)[real], whole.logits[real], atol=2e-5, rtol=2e-5)
+    assert_close(out.latent_state, whole.latent_state, atol=2e-5, rtol=2e-5)
+    assert cache.get_seq_length() == 13  # slots never enter the window
+
+
+@FAMILY
+def test_padding_changes_neither_logits_nor_state(family):
+    model = MODELS[family]
+    ids = tokens(1, 10)
+    padded = torch.cat((torch.full((1, 6), 2), ids), dim=1)
+    mask = torch.cat((torch.zeros(1, 6, dtype=torch.long), torch.ones(1, 10, dtype=torch.long)), dim=1)
+    with torch.no_grad():
+        one, two = model(ids, write=True), model(padded, attention_mask=mask, write=True)
+    assert_close(two.logits[:, 6:], one.logits, atol=2e-5, rtol=2e-5)
+    assert_close(two.latent_state, one.latent_state, atol=2e-5, rtol=2e-5)
+
+
+def test_the_state_is_read_and_every_layer_of_it_matters():
+    model, ids = MODELS["llama"], tokens(1, 6)
+    with torch.no_grad():
+        state = model(tokens(1, 8, seed=3), write=True).latent_state
+        plain, held = model(ids).logits, model(ids, latent_state=state).logits
+        assert not torch.allclose(plain, held, atol=1e-3)
+        for layer in range(3):
+            other = state.clone()
+            other[:, layer] += 1
+            assert not torch.allclose(model(ids, latent_state=other).logits, held, atol=1e-5)
+
+
+def test_the_gates_keep_and_take():
+    model = tiny_model()
+    block = model.model.layers[0].memory
+    normed, old = torch.randn(1, 4, 48), torch.randn(1, 4, 32)
+    block.gate_in.weight.data.zero_()
+    forget, take = block.gate_out.bias.data.chunk(2)
+    forget.fill_(50.0), take.fill_(-50.0)
+    assert_close(block.write(normed, old), old)
+    forget.fill_(-50.0), take.fill_(50.0)
+    assert_close(block.write(normed, old), block.down(normed))
+    assert_close(block.write(normed, None), block.down(normed))
+
+
+def test_a_latent_step_changes_the_state_without_tokens():
+    model = MODELS["llama"]
+    with torch.no_grad():
+        state = model(tokens(2, 8), write=True).latent_state
+        out = model(None, latent_state=state, write=True)
+    assert out.logits.shape == (2, 0, SIZES["vocab_size"])
+    assert out.latent_state.shape == state.shape and not torch.allclose(out.latent_state, state, atol=1e-3)
+
+
+def test_gradients_reach_the_first_of_several_turns():
+    model = tiny_model()
+    first = model.model.embed_tokens(tokens(1, 5))
+    state = None
+    for turn in range(3):
+        state = model(tokens(1, 5, seed=turn), latent_state=state, write=True).latent_state
+        if turn == 0:
+            state.retain_grad()
+            start = state
+    model(tokens(1, 4, seed=9), latent_state=state, labels=tokens(1, 4, seed=9)).loss.backward()
+    assert start.grad is not None and start.grad.abs().sum() > 0
+    assert first.grad is None  # the base's own weights stay as they are
+    for name, parameter in model.named_parameters():
+        assert (parameter.grad is not None) == parameter.requires_grad, name
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+def test_generate_carries_the_state_and_equals_greedy_by_hand():
+    model, prompt = MODELS["llama"], tokens(2, 5)
+    with torch.no_grad():
+        state = model(tokens(2, 8, seed=3), write=True).latent_state
+        made = model.generate(prompt, latent_state=state, max_new_tokens=8, do_sample=False, eos_token_id=None)
+        by_hand = prompt
+        for _ in range(8):
+            logits = model(by_hand, latent_state=state).logits[:, -1]
+            by_hand = torch.cat((by_hand, logits.argmax(-1, keepdim=True)), dim=1)
+        without = model.generate(prompt, max_new_tokens=8, do_sample=False, eos_token_id=None)
+    assert made.tolist() == by_hand.tolist()
+    assert made.tolist() != without.tolist()
+
+
+@FAMILY
+def test_saved_and_loaded_by_the_auto_classes(family, tmp_path):
+    model, ids = MODELS[family], tokens(1, 7)
+    model.save_pretrained(tmp_path)
+    again = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    assert isinstance(again, LPMForCausalLM)
+    with torch.no_grad():
+        one, two = model(ids, write=True), again(ids, write=True)
+    assert_close(two.logits, one.logits)
+    assert_close(two.latent_state, one.latent_state)
+
+
+@FAMILY
+def test_folding_the_updates_changes_nothing_but_the_cost(family):
+    model, folded, ids = tiny_model(family), tiny_model(family).fold(), tokens(1, 9)
+    with torch.no_grad():
+        assert_close(folded(ids, write=True).logits, model(ids, write=True).logits, atol=1e-5, rtol=1e-5)
+    assert sum(p.numel() for p in folded.parameters()) < sum(p.numel() for p in model.parameters())
