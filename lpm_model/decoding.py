@@ -100,10 +100,14 @@ class ConstrainedDecoder:
                 pending += forced
             if matcher.is_stopped():
                 break
-            out = self.model(torch.tensor([pending]), latent_state=state, past_key_values=cache, logits_to_keep=1)
+            out = self.model(
+                torch.tensor([pending]), latent_state=state, past_key_values=cache, logits_to_keep=1
+            )
             forwards += 1
             fill_next_token_bitmask(matcher, bitmask)
-            allowed = np.unpackbits(bitmask[0].view(np.uint8), bitorder="little")[: self.model.config.vocab_size]
+            allowed = np.unpackbits(bitmask[0].view(np.uint8), bitorder="little")[
+                : self.model.config.vocab_size
+            ]
             logits = out.logits[0, -1].float().masked_fill(torch.from_numpy(allowed == 0), -torch.inf)
             token = int(logits.argmax())
             probability = float(torch.softmax(logits, -1)[token])

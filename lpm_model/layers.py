@@ -48,7 +48,7 @@ class LowRankLinear(nn.Module):
     def fold(self) -> None:
         """Add the update to W for good: inference then costs what the base costs."""
         if self.lora_a is not None and self.lora_b is not None:
-            self.weight += (self.lora_b.float() @ self.lora_a.float()).to(self.weight.dtype)
+            self.weight.add_((self.lora_b.float() @ self.lora_a.float()).to(self.weight.dtype))
             self.lora_a = self.lora_b = None
 
 

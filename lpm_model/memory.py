@@ -42,7 +42,9 @@ class PersistentMemoryBlock(nn.Module):
         self.up.weight.requires_grad_(learned_whole)
         self.gate_in = nn.Linear(width + state, config.gate_rank, bias=False)
         self.gate_out = nn.Linear(config.gate_rank, 2 * state)
-        self.merge_in = nn.Linear(width + config.num_attention_heads * config.head_dim, config.merge_rank, bias=False)
+        self.merge_in = nn.Linear(
+            width + config.num_attention_heads * config.head_dim, config.merge_rank, bias=False
+        )
         self.merge_out = nn.Linear(config.merge_rank, width, bias=False)
         self.eps = config.rms_norm_eps
 

@@ -56,7 +56,9 @@ class LPMAttention(nn.Module):
         self.q_norm = RMSNorm(self.head_dim, config.rms_norm_eps) if config.qk_norm else nn.Identity()
         self.k_norm = RMSNorm(self.head_dim, config.rms_norm_eps) if config.qk_norm else nn.Identity()
 
-    def keys_values(self, pair: torch.Tensor, rotary: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    def keys_values(
+        self, pair: torch.Tensor, rotary: tuple[torch.Tensor, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Split (B, T, 2 * kv_dim) into rotated keys and values, each (B, kv_heads, T, head_dim)."""
         key, value = pair.unflatten(-1, (2, self.kv_heads, self.head_dim)).permute(2, 0, 3, 1, 4)
         return rotate(self.k_norm(key), *rotary), value
@@ -85,7 +87,9 @@ class LPMAttention(nn.Module):
             projection, (B, T, heads * head_dim), or None without slots.
         """
         batch, length, _ = x.shape
-        query, pair = self.qkv(x).split((self.heads * self.head_dim, 2 * self.kv_heads * self.head_dim), dim=-1)
+        query, pair = self.qkv(x).split(
+            (self.heads * self.head_dim, 2 * self.kv_heads * self.head_dim), dim=-1
+        )
         query = query.unflatten(-1, (self.heads, self.head_dim)).transpose(1, 2)
         query = rotate(self.q_norm(query), *rotary)
         key, value = self.keys_values(pair, rotary)
@@ -101,10 +105,14 @@ class LPMAttention(nn.Module):
         query = query.reshape(batch, self.kv_heads, groups * length, self.head_dim)
         scores = (query @ key.transpose(2, 3)) * self.head_dim**-0.5
         scores = scores.view(batch, self.kv_heads, groups, length, -1) + mask[:, :, None]
-        weights = torch.softmax(scores.float(), dim=-1).to(x.dtype).view(batch, self.kv_heads, groups * length, -1)
+        weights = (
+            torch.softmax(scores.float(), dim=-1).to(x.dtype).view(batch, self.kv_heads, groups * length, -1)
+        )
 
         def gathered(part: torch.Tensor) -> torch.Tensor:
-            return part.view(batch, self.heads, length, self.head_dim).transpose(1, 2).reshape(batch, length, -1)
+            return (
+                part.view(batch, self.heads, length, self.head_dim).transpose(1, 2).reshape(batch, length, -1)
+            )
 
         if slots is None:
             return self.o(gathered(weights @ value)), None
@@ -298,11 +306,13 @@ class LPMForCausalLM(LPMPreTrainedModel, GenerationMixin):
         logits = self.lm_head(kept)
         loss = None
         if labels is not None:
-            loss = F.cross_entropy(logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=-100)
+            loss = F.cross_entropy(
+                logits[:, :-1].flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=-100
+            )
         return LPMOutput(loss=loss, logits=logits, past_key_values=past_key_values, latent_state=latent_state)
 
     @classmethod
-    def from_base(cls, base: PreTrainedModel, **overrides: int) -> LPMForCausalLM:
+    def from_base(cls, base: PreTrainedModel, **overrides: Any) -> LPMForCausalLM:
         """Retrofit a loaded base; see ``lpm_model.retrofit.from_base``."""
         from lpm_model.retrofit import from_base  # the retrofit builds this class
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,7 +22,15 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 from lpm_model.configuration import LPMConfig
 from lpm_model.modeling import LPMForCausalLM
 
-__all__ = ["AdapterError", "fingerprint", "from_base", "from_base_tensors", "load_adapter", "read_adapter", "save_adapter"]
+__all__ = [
+    "AdapterError",
+    "fingerprint",
+    "from_base",
+    "from_base_tensors",
+    "load_adapter",
+    "read_adapter",
+    "save_adapter",
+]
 
 _MEMORY_FIELDS = ("num_slots", "state_dim", "gate_rank", "merge_rank", "adapter_rank")
 
@@ -30,7 +39,7 @@ class AdapterError(ValueError):
     """An adapter file is damaged or does not fit the base."""
 
 
-def from_base(base: PreTrainedModel, **overrides: int) -> LPMForCausalLM:
+def from_base(base: PreTrainedModel, **overrides: Any) -> LPMForCausalLM:
     """Retrofit a loaded Llama, SmolLM, Qwen2 or Qwen3 causal model.
 
     With an empty state the result computes exactly the base's logits.
@@ -45,7 +54,9 @@ def from_base(base: PreTrainedModel, **overrides: int) -> LPMForCausalLM:
     return from_base_tensors(base.config, base.state_dict(), **overrides)
 
 
-def from_base_tensors(config: PreTrainedConfig, tensors: Mapping[str, torch.Tensor], **overrides: int) -> LPMForCausalLM:
+def from_base_tensors(
+    config: PreTrainedConfig, tensors: Mapping[str, torch.Tensor], **overrides: Any
+) -> LPMForCausalLM:
     """As ``from_base``, from a configuration and a state dict in transformers' Llama naming."""
     lpm_config = LPMConfig.from_base_config(config, **overrides)
     # Built without storage: only what the base lacks is allocated and initialised below.
@@ -58,7 +69,9 @@ def from_base_tensors(config: PreTrainedConfig, tensors: Mapping[str, torch.Tens
     }
     for i in range(lpm_config.num_hidden_layers):
         copied |= _layer_tensors(lpm_config, tensors, f"model.layers.{i}.")
-    missing, unexpected = model.load_state_dict({k: v.float() for k, v in copied.items()}, strict=False, assign=True)
+    missing, unexpected = model.load_state_dict(
+        {k: v.float() for k, v in copied.items()}, strict=False, assign=True
+    )
     foreign = [name for name in missing if not _is_learned(name)]
     if foreign or unexpected:
         raise ValueError(f"the base's weights do not fit: missing {foreign[:3]}, unexpected {unexpected[:3]}")
@@ -75,7 +88,9 @@ def from_base_tensors(config: PreTrainedConfig, tensors: Mapping[str, torch.Tens
     return model.eval()
 
 
-def _layer_tensors(config: LPMConfig, tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+def _layer_tensors(
+    config: LPMConfig, tensors: Mapping[str, torch.Tensor], prefix: str
+) -> dict[str, torch.Tensor]:
     def joined(*names: str) -> torch.Tensor:
         return torch.cat([tensors[prefix + name].float() for name in names])
 
@@ -117,7 +132,11 @@ def save_adapter(model: LPMForCausalLM, path: str | Path, note: Mapping[str, str
         note: Facts to keep in the file's header (data version, seed, steps, ...).
     """
     learned = model.learned_names
-    tensors = {k: v.detach().to("cpu", torch.bfloat16).contiguous() for k, v in model.named_parameters() if k in learned}
+    tensors = {
+        k: v.detach().to("cpu", torch.bfloat16).contiguous()
+        for k, v in model.named_parameters()
+        if k in learned
+    }
     memory = {name: getattr(model.config, name) for name in _MEMORY_FIELDS}
     header = {"base": model.config.base_name, "memory": json.dumps(memory)} | dict(note or {})
     target = Path(path)
@@ -157,7 +176,8 @@ def load_adapter(model: LPMForCausalLM, tensors: Mapping[str, torch.Tensor]) -> 
     for name, tensor in tensors.items():
         if parameters[name].shape != tensor.shape:
             raise AdapterError(
-                f"the adapter does not fit this base: {name} is {tuple(tensor.shape)}, expected {tuple(parameters[name].shape)}"
+                f"the adapter does not fit this base: {name} is {tuple(tensor.shape)}, "
+                f"expected {tuple(parameters[name].shape)}"
             )
     with torch.no_grad():
         for name, tensor in tensors.items():

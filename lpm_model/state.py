@@ -36,7 +36,9 @@ class LatentState:
 
     def __post_init__(self) -> None:
         # A private copy, so that no caller can change the value through a tensor it still holds.
-        object.__setattr__(self, "slots", self.slots.detach().to("cpu", torch.bfloat16, copy=True).contiguous())
+        object.__setattr__(
+            self, "slots", self.slots.detach().to("cpu", torch.bfloat16, copy=True).contiguous()
+        )
 
     @property
     def nbytes(self) -> int:
@@ -94,7 +96,9 @@ class LatentState:
         except (SafetensorError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise StateFileError(f"not a readable latent state: {error}") from error
         if version != FORMAT_VERSION:
-            raise StateFileError(f"latent state has format version {version}, this program reads {FORMAT_VERSION}")
+            raise StateFileError(
+                f"latent state has format version {version}, this program reads {FORMAT_VERSION}"
+            )
         if fingerprint is not None and owner != fingerprint:
             raise StateFileError(
                 f"latent state was written by another model ({owner[:12]}, this one is {fingerprint[:12]})"
@@ -106,7 +110,9 @@ class LatentState:
         if _digest(slots) != digest:
             raise StateFileError("latent state is damaged: its checksum does not match")
         if segments < 0 or not bool(torch.isfinite(slots).all()):
-            raise StateFileError("latent state holds numbers that are not finite, or a negative segment count")
+            raise StateFileError(
+                "latent state holds numbers that are not finite, or a negative segment count"
+            )
         return cls(slots, segments, owner)
 
     def save(self, path: str | Path) -> None:

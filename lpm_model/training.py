@@ -93,7 +93,9 @@ class Trainer:
         self.examples, self.held_out, self.folder = examples, held_out, folder
         self.header = header or {}
         self.learned = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.learned, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
+        self.optimizer = torch.optim.AdamW(
+            self.learned, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.0
+        )
         self.step = 0
 
     @property
@@ -118,7 +120,11 @@ class Trainer:
         """Write the checkpoint and the adapter."""
         self.folder.mkdir(parents=True, exist_ok=True)
         part = self.folder / "checkpoint.pt.part"
-        state = {"learned": [p.detach() for p in self.learned], "optimizer": self.optimizer.state_dict(), "step": self.step}
+        state = {
+            "learned": [p.detach() for p in self.learned],
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+        }
         torch.save(state, part)
         part.replace(self.folder / "checkpoint.pt")
         facts = {"steps": str(self.step), "config": json.dumps(asdict(self.config))}
@@ -164,7 +170,9 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate()
         sight = rng.random() < self.config.sight
-        loss, tokens = self.loss(batch, sight=sight, latent_steps=int(rng.random() < self.config.latent_steps))
+        loss, tokens = self.loss(
+            batch, sight=sight, latent_steps=int(rng.random() < self.config.latent_steps)
+        )
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.learned, self.config.clip)
         if torch.isfinite(norm):
@@ -185,7 +193,9 @@ class Trainer:
         total, count, tokens = torch.zeros((), device=self.device), 0, 0
         state: torch.Tensor | None = None
         for turn in range(len(batch[0].segments)):
-            ids, mask = self._padded([segment_ids(self.tokenizer, e.segments[turn]) for e in batch], left=True)
+            ids, mask = self._padded(
+                [segment_ids(self.tokenizer, e.segments[turn]) for e in batch], left=True
+            )
             _, state = self.model.model(ids, state, attention_mask=mask, write=True)
             for _ in range(latent_steps):
                 _, state = self.model.model(None, state, write=True)
@@ -214,11 +224,15 @@ class Trainer:
             ids, mask = self._padded([segment_ids(self.tokenizer, e.segments[0]) for e in batch], left=True)
             _, state = self.model.model(ids, None, attention_mask=mask, write=True)
             prompt = prompt_ids(self.tokenizer)
-            targets, present = self._padded([prompt + answer_ids(self.tokenizer, e.targets[0]) for e in batch], left=False)
+            targets, present = self._padded(
+                [prompt + answer_ids(self.tokenizer, e.targets[0]) for e in batch], left=False
+            )
             hidden, _ = self.model.model(targets[:, :-1], state, attention_mask=present[:, :-1])
             logits = self.model.lm_head(hidden[:, len(prompt) - 1 :])
             labels = targets[:, len(prompt) :].masked_fill(present[:, len(prompt) :] == 0, -100)
-            losses.append(F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), ignore_index=-100).item())
+            losses.append(
+                F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), ignore_index=-100).item()
+            )
             hit = (logits.argmax(-1) == labels) | (labels == -100)
             right += int(hit.all(-1).sum())
         self.model.train()

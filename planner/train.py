@@ -160,7 +160,11 @@ def train(config: TrainConfig, report: Callable[[dict[str, float]], None]) -> Pa
         _stream(place_names(book, held_out=False), config.data),
         [next(fresh) for _ in range(config.data.held_out)],
         config.folder,
-        {"data_version": data_version(), "machine": f"{platform.machine()}, {device}", "start_from": str(config.start_from)},
+        {
+            "data_version": data_version(),
+            "machine": f"{platform.machine()}, {device}",
+            "start_from": str(config.start_from),
+        },
     )
     trainer.resume()
     trainer.run(report)

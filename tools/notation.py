@@ -23,7 +23,20 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-__all__ = ["Clock", "Flag", "Form", "Kinds", "Line", "Name", "Names", "Number", "Quantity", "grammar", "read_call", "write_call"]
+__all__ = [
+    "Clock",
+    "Flag",
+    "Form",
+    "Kinds",
+    "Line",
+    "Name",
+    "Names",
+    "Number",
+    "Quantity",
+    "grammar",
+    "read_call",
+    "write_call",
+]
 
 _NAME = r"/[^\s;,\n][^;,\n]{0,38}[^\s;,\n](, [A-Z][A-Z])?/"
 
@@ -87,7 +100,9 @@ class Kinds:
     def rule(self, word: str) -> str:
         """Every subset spelled out."""
         ordered = sorted(self.kinds)
-        subsets = ([k for i, k in enumerate(ordered) if bits >> i & 1] for bits in range(1, 2 ** len(ordered)))
+        subsets = (
+            [k for i, k in enumerate(ordered) if bits >> i & 1] for bits in range(1, 2 ** len(ordered))
+        )
         return "(" + " | ".join(f'"{word} {", ".join(subset)}"' for subset in subsets) + ")"
 
     def write(self, word: str, value: Any) -> str:
@@ -194,7 +209,9 @@ def lines_of(arguments: type[BaseModel]) -> dict[str, Line]:
     for name, info in arguments.model_fields.items():
         line = next((m for m in info.metadata if isinstance(m, Line)), None)
         if line is None:
-            raise TypeError(f"{arguments.__name__}.{name} does not say how it is written: annotate it with Line")
+            raise TypeError(
+                f"{arguments.__name__}.{name} does not say how it is written: annotate it with Line"
+            )
         found[name] = line
     return found
 
@@ -223,7 +240,9 @@ def write_call(name: str, arguments: type[BaseModel], values: Mapping[str, Any])
     return "\n".join(lines) + "\n"
 
 
-def read_call(text: str, calls: Mapping[str, type[BaseModel]]) -> tuple[str, dict[str, Any], dict[str, tuple[int, int]]]:
+def read_call(
+    text: str, calls: Mapping[str, type[BaseModel]]
+) -> tuple[str, dict[str, Any], dict[str, tuple[int, int]]]:
     """Read a written call.
 
     Returns:

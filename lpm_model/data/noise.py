@@ -7,15 +7,16 @@ from random import Random
 __all__ = ["disturb", "misspell"]
 
 _NEIGHBOURS = {
-    "a": "sq", "b": "vn", "c": "xv", "d": "sf", "e": "wr", "f": "dg", "g": "fh", "h": "gj", "i": "uo", "j": "hk",
-    "k": "jl", "l": "k", "m": "n", "n": "bm", "o": "ip", "p": "o", "q": "w", "r": "et", "s": "ad", "t": "ry",
-    "u": "yi", "v": "cb", "w": "qe", "x": "zc", "y": "tu", "z": "x",
+    "a": "sq", "b": "vn", "c": "xv", "d": "sf", "e": "wr", "f": "dg", "g": "fh", "h": "gj", "i": "uo",
+    "j": "hk", "k": "jl", "l": "k", "m": "n", "n": "bm", "o": "ip", "p": "o", "q": "w", "r": "et",
+    "s": "ad", "t": "ry", "u": "yi", "v": "cb", "w": "qe", "x": "zc", "y": "tu", "z": "x",
 }  # fmt: skip
 _SHORTHAND = {
-    "you": "u", "are": "r", "please": "plz", "thanks": "thx", "to": "2", "for": "4", "before": "b4", "because": "cuz",
-    "through": "thru", "tonight": "2nite", "and": "n", "with": "w/", "without": "w/o", "going": "goin", "your": "ur",
-    "want to": "wanna", "going to": "gonna", "have to": "gotta", "about": "abt", "be": "b", "from": "frm", "miles": "mi",
-    "hours": "hrs", "stop": "stp", "I am": "im", "don't": "dont", "can't": "cant", "highway": "hwy", "too": "2",
+    "you": "u", "are": "r", "please": "plz", "thanks": "thx", "to": "2", "for": "4", "before": "b4",
+    "because": "cuz", "through": "thru", "tonight": "2nite", "and": "n", "with": "w/", "without": "w/o",
+    "going": "goin", "your": "ur", "want to": "wanna", "going to": "gonna", "have to": "gotta",
+    "about": "abt", "be": "b", "from": "frm", "miles": "mi", "hours": "hrs", "stop": "stp", "I am": "im",
+    "don't": "dont", "can't": "cant", "highway": "hwy", "too": "2",
 }  # fmt: skip
 
 
@@ -68,7 +69,9 @@ def _without_punctuation(rng: Random, text: str) -> str:
     drop = rng.choice((".!", ".!,", ",", ".,!?'"))
     # Points and commas within numbers and times carry meaning.
     return "".join(
-        c for i, c in enumerate(text) if c not in drop or (0 < i < len(text) - 1 and text[i - 1].isdigit() and text[i + 1].isdigit())
+        c
+        for i, c in enumerate(text)
+        if c not in drop or (0 < i < len(text) - 1 and text[i - 1].isdigit() and text[i + 1].isdigit())
     )
 
 

@@ -32,8 +32,9 @@ _OLD_ABBREVIATIONS = {
 _WITH_STATE = (
     ("{n}, {s}", 8), ("{n} {s}", 9), ("{n}, {S}", 8), ("{n} {S}", 5), ("{n} ({s})", 3), ("{n} ({S})", 3),
     ("{n}, {a}", 2), ("{n} in {S}", 2), ("{n}, in {S}", 1), ("{n}, the {S} one", 2), ("{n} (the {S} one)", 1),
-    ("{n}, {S}, not {T}", 1), ("{n} the {S} one not the {T} one", 1), ("the {n} in {S}", 2), ("{n} ({S}, not {T})", 1),
-    ("{n}, {S} that is", 1), ("{n}/{s}", 1), ("{n}, on the {S} side", 1), ("{n}, the one in {S}", 2), ("{n}, {S} of course", 1),
+    ("{n}, {S}, not {T}", 1), ("{n} the {S} one not the {T} one", 1), ("the {n} in {S}", 2),
+    ("{n} ({S}, not {T})", 1), ("{n}, {S} that is", 1), ("{n}/{s}", 1), ("{n}, on the {S} side", 1),
+    ("{n}, the one in {S}", 2), ("{n}, {S} of course", 1),
 )  # fmt: skip
 
 
@@ -58,10 +59,10 @@ def place(rng: Random, town: Place, state_share: float) -> tuple[str, str]:
 
 
 _ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_TENS = "_ _ twenty thirty forty fifty sixty seventy eighty ninety".split()
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+)  # fmt: skip
+_TENS = ("", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 
 
 def in_words(n: int) -> str:
@@ -106,21 +107,39 @@ def time_of_day(rng: Random, hour: int, minute: int, morning_implied: bool) -> s
     if minute == 0:
         forms += [f"{word} {part}", f"{word} o'clock {part}", f"{word} {am}", f"{twelve}:00 {am}"]
     elif minute == 30:
-        forms += [f"half past {word} {part}", f"half {word} {part}" if rng.random() < 0.2 else f"half past {word} {part}"]
-        forms += [f"{in_words(twelve)} thirty {part}", f"{in_words(twelve)} thirty {am}", f"{twelve} hours 30 {part}"]
+        forms += [
+            f"half past {word} {part}",
+            f"half {word} {part}" if rng.random() < 0.2 else f"half past {word} {part}",
+        ]
+        forms += [
+            f"{in_words(twelve)} thirty {part}",
+            f"{in_words(twelve)} thirty {am}",
+            f"{twelve} hours 30 {part}",
+        ]
     elif minute == 15:
-        forms += [f"quarter past {word} {part}", f"a quarter after {word} {part}", f"{in_words(twelve)} fifteen {am}"]
+        forms += [
+            f"quarter past {word} {part}",
+            f"a quarter after {word} {part}",
+            f"{in_words(twelve)} fifteen {am}",
+        ]
     elif minute == 45:
         later = in_words((hour + 1) % 12 or 12)
         edge = hour in (11, 17, 20, 23)  # "quarter to six in the afternoon" would name the wrong part
         forms += [] if edge else [f"quarter to {later} {part}", f"a quarter to {later} {part}"]
         forms += [f"{in_words(twelve)} forty-five {am}"]
     elif minute < 30:
-        forms += [f"{in_words(minute)} past {word} {part}", f"{minute} past {word} {part}", f"{minute} minutes past {twelve} {am}"]
+        forms += [
+            f"{in_words(minute)} past {word} {part}",
+            f"{minute} past {word} {part}",
+            f"{minute} minutes past {twelve} {am}",
+        ]
     else:
         later = in_words((hour + 1) % 12 or 12)
         if hour not in (11, 17, 20, 23):
-            forms += [f"{in_words(60 - minute)} to {later} {part}", f"{60 - minute} minutes to {later} {part}"]
+            forms += [
+                f"{in_words(60 - minute)} to {later} {part}",
+                f"{60 - minute} minutes to {later} {part}",
+            ]
         forms += [f"{in_words(twelve)} {in_words(minute)} {am}"]
     if (hour, minute) == (12, 0):
         forms = ["noon", "noon", "12 noon", "midday", "12:00", "12 pm", "1200"]
@@ -138,7 +157,9 @@ def hours(rng: Random, n: float, digits_only: bool = False) -> str:
         return str(whole) if digits_only or rng.random() < 0.6 else in_words(whole)
     if digits_only:
         return f"{n:g}"
-    return rng.choice((f"{n:g}", f"{n:g}", f"{in_words(whole)} and a half", f"{whole} 1/2", f"{whole} and a half"))
+    return rng.choice(
+        (f"{n:g}", f"{n:g}", f"{in_words(whole)} and a half", f"{whole} 1/2", f"{whole} and a half")
+    )
 
 
 def distance(rng: Random, n: int, unit: str) -> str:
@@ -149,7 +170,9 @@ def distance(rng: Random, n: int, unit: str) -> str:
     if rng.random() < 0.15 and n % 50 == 0:
         number = in_words(n)
     if unit == "mi":
-        return number + rng.choice((" miles", " miles", " miles", " mi", "mi", " mile", " mls") if n else (" miles",))
+        return number + rng.choice(
+            (" miles", " miles", " miles", " mi", "mi", " mile", " mls") if n else (" miles",)
+        )
     return number + rng.choice((" km", " km", "km", " kilometers", " kilometres", " kms", " k"))
 
 
@@ -164,7 +187,11 @@ def delta(rng: Random, minutes: int) -> str:
         forms += ["an hour and a half", "one and a half hours", "1.5 hours"]
     if minutes % 60 == 0:
         n = minutes // 60
-        forms = ["an hour", "one hour", "1 hour", "60 minutes"] if n == 1 else [f"{n} hours", f"{in_words(n)} hours", f"{n}h"]
+        forms = (
+            ["an hour", "one hour", "1 hour", "60 minutes"]
+            if n == 1
+            else [f"{n} hours", f"{in_words(n)} hours", f"{n}h"]
+        )
     return rng.choice(forms)
 
 
@@ -174,10 +201,26 @@ def listing(rng: Random, names: list[str], ordered: bool) -> str:
         return names[0]
     head, last = names[:-1], names[-1]
     forms = [", ".join(head) + f" and {last}"] * 4 + [", ".join(head) + f", and {last}"] * 2
-    forms += [", ".join(names), " / ".join(names), " + ".join(names), " & ".join(names), ", ".join(head) + f" & {last}"]
+    forms += [
+        ", ".join(names),
+        " / ".join(names),
+        " + ".join(names),
+        " & ".join(names),
+        ", ".join(head) + f" & {last}",
+    ]
     if ordered:
-        forms += [", then ".join(names), ", ".join(head) + f" and then {last}", ", ".join(head) + f", then {last}"]
-        forms += [" and after that ".join(names), " > ".join(names), " - ".join(names), " followed by ".join(names), " then ".join(names)]
+        forms += [
+            ", then ".join(names),
+            ", ".join(head) + f" and then {last}",
+            ", ".join(head) + f", then {last}",
+        ]
+        forms += [
+            " and after that ".join(names),
+            " > ".join(names),
+            " - ".join(names),
+            " followed by ".join(names),
+            " then ".join(names),
+        ]
     else:
         forms += [" and ".join(names)]
     return rng.choice(forms)

@@ -6,6 +6,7 @@ a copy of the meaning and hands the words for its values to a hand-written phras
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -21,13 +22,15 @@ Meaning = dict[str, Any]
 Words = dict[str, Any]
 
 _WEIGHTS = {
-    "add_via": 10, "add_via_before": 3, "add_via_after": 3, "add_via_first": 1.5, "add_two_vias": 2, "drop_via": 8,
-    "drop_all_vias": 1.5, "swap_via": 6, "reorder_two": 2, "reverse_vias": 1, "order_any": 2.5, "order_fixed": 2,
-    "change_origin": 5, "change_destination": 5, "reverse_trip": 1.5, "round_on": 4, "round_off": 3, "tolls_off": 5,
-    "tolls_on": 4, "ferries_off": 2, "ferries_on": 2, "motorways_off": 4, "motorways_on": 3, "avoid_nothing": 1,
-    "avoid_place_add": 5, "avoid_place_drop": 3, "shortest_on": 3, "fastest_on": 2.5, "hours_set": 5, "hours_off": 2.5,
-    "depart_set": 5, "depart_later": 3, "depart_earlier": 2, "depart_off": 2, "arrive_set": 5, "arrive_off": 2,
-    "distance_set": 4, "distance_off": 2, "undo_last": 5, "back_to_first": 2, "chatter": 8, "confirm_no_change": 2.5,
+    "add_via": 10, "add_via_before": 3, "add_via_after": 3, "add_via_first": 1.5, "add_two_vias": 2,
+    "drop_via": 8, "drop_all_vias": 1.5, "swap_via": 6, "reorder_two": 2, "reverse_vias": 1,
+    "order_any": 2.5, "order_fixed": 2, "change_origin": 5, "change_destination": 5, "reverse_trip": 1.5,
+    "round_on": 4, "round_off": 3, "tolls_off": 5, "tolls_on": 4, "ferries_off": 2, "ferries_on": 2,
+    "motorways_off": 4, "motorways_on": 3, "avoid_nothing": 1, "avoid_place_add": 5, "avoid_place_drop": 3,
+    "shortest_on": 3, "fastest_on": 2.5, "hours_set": 5, "hours_off": 2.5, "depart_set": 5,
+    "depart_later": 3, "depart_earlier": 2, "depart_off": 2, "arrive_set": 5, "arrive_off": 2,
+    "distance_set": 4, "distance_off": 2, "undo_last": 5, "back_to_first": 2, "chatter": 8,
+    "confirm_no_change": 2.5,
 }  # fmt: skip
 
 
@@ -48,8 +51,8 @@ class RouteConversations:
             key: getattr(self, f"_{key}") for key in _WEIGHTS if hasattr(self, f"_{key}")
         }
         for kind in ("tolls", "ferries", "motorways"):
-            self.edits[f"{kind}_off"] = lambda m, kind=kind: self._avoid(m, kind)
-            self.edits[f"{kind}_on"] = lambda m, kind=kind: self._allow(m, kind)
+            self.edits[f"{kind}_off"] = functools.partial(self._avoid, kind)
+            self.edits[f"{kind}_on"] = functools.partial(self._allow, kind)
 
     def conversation(self) -> Conversation:
         """Draw a conversation."""
@@ -167,7 +170,10 @@ class RouteConversations:
             return None
         old = self.rng.choice(now["via"])
         said, name = self._place(now)
-        return now | {"via": [name if v == old else v for v in now["via"]]}, {"v": self._mention(old), "w": said}
+        return now | {"via": [name if v == old else v for v in now["via"]]}, {
+            "v": self._mention(old),
+            "w": said,
+        }
 
     @staticmethod
     def _stops(now: Meaning, via: list[str]) -> Meaning:
@@ -218,11 +224,11 @@ class RouteConversations:
     # -- wishes ------------------------------------------------------------------------------
 
     @staticmethod
-    def _avoid(now: Meaning, kind: str) -> tuple[Meaning, Words]:
+    def _avoid(kind: str, now: Meaning) -> tuple[Meaning, Words]:
         return now | {"avoid": sorted({*now.get("avoid", ()), kind})}, {}
 
     @staticmethod
-    def _allow(now: Meaning, kind: str) -> tuple[Meaning, Words]:
+    def _allow(kind: str, now: Meaning) -> tuple[Meaning, Words]:
         return now | {"avoid": [k for k in now.get("avoid", ()) if k != kind]}, {}
 
     @staticmethod
@@ -239,7 +245,9 @@ class RouteConversations:
         if not now.get("avoid_places"):
             return None
         gone = self.rng.choice(now["avoid_places"])
-        return now | {"avoid_places": [p for p in now["avoid_places"] if p != gone]}, {"p": self._mention(gone)}
+        return now | {"avoid_places": [p for p in now["avoid_places"] if p != gone]}, {
+            "p": self._mention(gone)
+        }
 
     @staticmethod
     def _shortest_on(now: Meaning) -> tuple[Meaning, Words]:
@@ -276,7 +284,9 @@ class RouteConversations:
         total = hour * 60 + minute + sign * minutes
         if not 0 <= total < 24 * 60:
             return None
-        return now | {"depart": f"{total // 60:02d}:{total % 60:02d}"}, {"delta": render.delta(self.rng, minutes)}
+        return now | {"depart": f"{total // 60:02d}:{total % 60:02d}"}, {
+            "delta": render.delta(self.rng, minutes)
+        }
 
     def _depart_later(self, now: Meaning) -> tuple[Meaning, Words] | None:
         return self._shifted(now, 1)

@@ -33,7 +33,9 @@ _PAIRS = {
 @functools.cache
 def phrases(name: str) -> dict[str, Any]:
     """The hand-written phrases of ``phrases/NAME.yaml``."""
-    return yaml.safe_load(files("lpm_model.data").joinpath("phrases", f"{name}.yaml").read_text(encoding="utf-8"))
+    return yaml.safe_load(
+        files("lpm_model.data").joinpath("phrases", f"{name}.yaml").read_text(encoding="utf-8")
+    )
 
 
 @dataclass
@@ -43,7 +45,7 @@ class Draft:
     means: dict[str, Any] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict)  # placeholder -> words, for the trip's frame
     vias: list[str] = field(default_factory=list)  # the stops in words
-    clauses: list[tuple[str, dict[str, str]]] = field(default_factory=list)  # wish key -> its values in words
+    clauses: list[tuple[str, dict[str, Any]]] = field(default_factory=list)  # wish key -> its values in words
     small: set[str] = field(default_factory=set)  # words that noise must leave alone
 
 
@@ -72,9 +74,13 @@ class RouteRequests:
         if kind < 0.94 or len(towns) < 2:
             return towns[rng.randrange(len(towns))]
         a, b = rng.choice(towns), rng.choice(towns)
-        return Place((a.name[: rng.randint(3, 5)] + b.name[-rng.randint(3, 6) :].lower()).strip().title(), a.state)
+        return Place(
+            (a.name[: rng.randint(3, 5)] + b.name[-rng.randint(3, 6) :].lower()).strip().title(), a.state
+        )
 
-    def name(self, draft: Draft | None, state_share: float = 0.35, town: Place | None = None) -> tuple[str, str]:
+    def name(
+        self, draft: Draft | None, state_share: float = 0.35, town: Place | None = None
+    ) -> tuple[str, str]:
         """Words for a place and the name meant; a nickname means itself."""
         rng = self.rng
         if town is None and self.names.nicknames and rng.random() < 0.06:
@@ -137,7 +143,11 @@ class RouteRequests:
 
     def _wish_roads(self, draft: Draft) -> None:
         rng = self.rng
-        avoid = [k for k, share in (("ferries", 0.09), ("motorways", 0.16), ("tolls", 0.26)) if rng.random() < share]
+        avoid = [
+            k
+            for k, share in (("ferries", 0.09), ("motorways", 0.16), ("tolls", 0.26))
+            if rng.random() < share
+        ]
         if avoid:
             draft.means["avoid"] = avoid
             if len(avoid) > 1 and rng.random() < 0.7:
@@ -149,6 +159,7 @@ class RouteRequests:
                 draft.clauses.append((f"allow_{kind}", {}))
 
     def avoided(self, draft: Draft | None) -> tuple[str, str]:
+        """Words and name of a place to keep out of: a state or a town."""
         rng = self.rng
         if rng.random() < 0.4:
             code = rng.choice([s for s in render.STATES if s != "DC"])
@@ -174,13 +185,17 @@ class RouteRequests:
 
     def daily_hours(self) -> float:
         """A daily driving limit in hours."""
-        return self.rng.choice((3, 4, 5, 6, 7, 8, 8, 9, 10, 11, 12)) + (0.5 if self.rng.random() < 0.18 else 0)
+        return self.rng.choice((3, 4, 5, 6, 7, 8, 8, 9, 10, 11, 12)) + (
+            0.5 if self.rng.random() < 0.18 else 0
+        )
 
     def limit(self) -> tuple[str, str]:
         """A longest distance: as meant ("400 mi") and in words."""
         rng = self.rng
         unit = "mi" if rng.random() < 0.7 else "km"
-        value = rng.choice((rng.randrange(60, 700, 10), rng.randrange(100, 2500, 50), rng.randrange(100, 999, 5)))
+        value = rng.choice(
+            (rng.randrange(60, 700, 10), rng.randrange(100, 2500, 50), rng.randrange(100, 999, 5))
+        )
         return f"{value} {unit}", render.distance(rng, value, unit)
 
     def clock(self) -> tuple[int, int]:
@@ -200,7 +215,9 @@ class RouteRequests:
             draft.means["arrive_by"] = f"{hour2:02d}:{minute2:02d}"
         if kind >= 0.95 and rng.random() < 0.6:
             first = render.time_of_day(rng, hour, minute, True)
-            draft.clauses.append(("depart_arrive", {"time": first, "time2": render.time_of_day(rng, hour2, minute2, False)}))
+            draft.clauses.append(
+                ("depart_arrive", {"time": first, "time2": render.time_of_day(rng, hour2, minute2, False)})
+            )
             return
         if "depart" in draft.means:
             draft.clauses.append(("depart", {"time": render.time_of_day(rng, hour, minute, True)}))
@@ -229,7 +246,12 @@ class RouteRequests:
         rng, draft, partial = self.rng, Draft(), phrases("partial")
         kind = rng.random()
         if kind < 0.4:
-            talk = [*partial["none"] * 2, *self.wishes["chatter"], *self.wishes["closer"], *self.wishes["opener"]]
+            talk = [
+                *partial["none"] * 2,
+                *self.wishes["chatter"],
+                *self.wishes["closer"],
+                *self.wishes["opener"],
+            ]
             return disturb(rng, rng.choice(talk), self.wishes["filler"], set()), {}
         if kind < 0.48:
             return rng.choice(self.wishes["chatter_place"]).format(x=self.name(None)[0]), {}
@@ -260,7 +282,13 @@ class RouteRequests:
             if any_order:
                 key = "odv_list_any" if rng.random() < 0.65 else "od"
             elif rng.random() < 0.72:
-                key = f"odv{count}" if count <= 3 and rng.random() < 0.75 else "odv_list" if count > 1 else "odv1"
+                key = (
+                    f"odv{count}"
+                    if count <= 3 and rng.random() < 0.75
+                    else "odv_list"
+                    if count > 1
+                    else "odv1"
+                )
         if count and key in ("od", "od_round"):
             if any_order:
                 after.append(("via_add_any", "vias"))
@@ -323,7 +351,9 @@ class RouteRequests:
             cut = rng.randint(0, len(sentences))
             parts = [*sentences[:cut], *frame, *sentences[cut:]]
         for sentence in talk:
-            parts.insert(rng.randint(0, len(parts)) if len(frame) == 1 else rng.choice((0, len(parts))), sentence)
+            parts.insert(
+                rng.randint(0, len(parts)) if len(frame) == 1 else rng.choice((0, len(parts))), sentence
+            )
         if rng.random() < 0.3:
             parts.insert(0, rng.choice(wishes["opener"]))
         if rng.random() < 0.25:
@@ -402,4 +432,7 @@ class RouteRequests:
         return separator.join(lines)
 
 
-NUMBER_WORDS = [render.in_words(n) for n in range(20)] + "twenty thirty forty fifty half quarter noon midnight midday hundred".split()
+NUMBER_WORDS = [
+    *(render.in_words(n) for n in (*range(20), 20, 30, 40, 50)),
+    *("half", "quarter", "noon", "midnight", "midday", "hundred"),
+]
