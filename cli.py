@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, NoReturn
 
 # Nothing is ever fetched: the program works without a network once it is set up.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -41,20 +42,36 @@ def route(
 ) -> None:
     """Plan a car route in the United States, or revise the one of a session."""
     from planner import BaseError, Planner, SessionError
-    from planner.report import answer_object, print_answer
-    from planner.write import write_files
+    from planner.report import answer_object, error_object, print_answer
+    from planner.write import check_target, write_files
+    from tools.roads import RoadDataMissing
 
-    said = sys.stdin.read() if text == "-" else text
-    with _progress(quiet=as_json) as tell:
-        try:
+    try:
+        for target in (map_file, gpx, geojson):
+            if target is not None:
+                check_target(target)
+        said = sys.stdin.buffer.read().decode("utf-8", "replace") if text == "-" else text
+        with _progress(quiet=as_json) as tell:
             answer = Planner(base, progress=tell, note=_note).route(said, session=session)
-            write_files(answer, map_file=map_file, gpx=gpx, geojson=geojson)
-        except (BaseError, SessionError, OSError) as error:
-            _fail(str(error))
+    except (BaseError, SessionError, RoadDataMissing, OSError) as error:
+        if as_json:
+            typer.echo(json.dumps(error_object(str(error), session)))
+        _fail(str(error))
+    shown, written, failed = answer_object(answer), [], ""
+    try:
+        written = write_files(answer, map_file=map_file, gpx=gpx, geojson=geojson)
+    except OSError as error:
+        failed = str(error)
+        shown["error"] = failed
     if as_json:
-        typer.echo(json.dumps(answer_object(answer), ensure_ascii=False))
+        # ASCII only: no encoding of the output can spoil it, and no terminal finds an escape in it.
+        typer.echo(json.dumps(shown))
     else:
-        print_answer(answer, Console(), [p for p in (map_file, gpx, geojson) if p is not None])
+        console = Console()
+        console.soft_wrap = not console.is_terminal  # in a file or a pipe a line stays a line
+        print_answer(answer, console, written)
+    if failed:
+        _fail(failed)
     raise typer.Exit(int(answer.status))
 
 
@@ -62,7 +79,10 @@ def route(
 def evaluate(
     file: Annotated[Path, typer.Argument(help="Conversations with their meaning, one JSON object a line.")],
     domain: Annotated[str | None, typer.Option(help="Only conversations of this domain.")] = None,
-    reading: Annotated[str, typer.Option(help="state, sight or zeroed.")] = "state",
+    reading: Annotated[
+        Literal["state", "sight", "zeroed"],
+        typer.Option(help="From the state; with the text in sight, too; or from a zeroed state."),
+    ] = "state",
     out: Annotated[Path | None, typer.Option(help="Write the predictions, one JSON object a line.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many conversations.")] = None,
     base: Base = None,
@@ -71,8 +91,6 @@ def evaluate(
     from planner import BaseError
     from planner.evaluate import EvaluationError, evaluate_file
 
-    if reading not in ("state", "sight", "zeroed"):
-        _fail(f"--reading takes state, sight or zeroed, not {reading!r}")
     with _progress(quiet=False) as tell:
         try:
             lines = evaluate_file(
@@ -120,13 +138,19 @@ def doctor() -> None:
     raise typer.Exit(0 if all(f.ok for f in findings) else 1)
 
 
-def _fail(message: str) -> Any:
-    _err.print(f"error: {message}", style="red", markup=False, highlight=False)
+def _fail(message: str) -> NoReturn:
+    _tell(f"error: {message}", "red")
     raise typer.Exit(USAGE_ERROR)
 
 
 def _note(message: str) -> None:
-    _err.print(f"note: {message}", style="yellow", markup=False, highlight=False)
+    _tell(f"note: {message}", "yellow")
+
+
+def _tell(message: str, style: str) -> None:
+    # A message may quote somebody's text; a terminal shows it and obeys nothing in it.
+    shown = "\n".join("".join(c if c.isprintable() else "?" for c in line) for line in message.splitlines())
+    _err.print(shown, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -143,7 +167,10 @@ def _progress(*, quiet: bool) -> Iterator[Any]:
 
 def main() -> None:
     """Entry point of the console script."""
-    app()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks
+    app(prog_name="planner")
 
 
 if __name__ == "__main__":

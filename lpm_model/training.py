@@ -29,8 +29,8 @@ class Example:
     """A conversation to learn from.
 
     Attributes:
-        segments: What the person says, turn by turn.
-        targets: What is to be written after each turn.
+        segments: What is read, one after the other: turns of the person, results of tools.
+        targets: What is to be written after each segment; empty where nothing is.
     """
 
     segments: tuple[str, ...]
@@ -186,7 +186,7 @@ class Trainer:
         """Cross entropy of the targets, averaged over target tokens, and the tokens run.
 
         Args:
-            batch: Conversations with the same number of turns.
+            batch: Conversations with targets after the same segments.
             sight: Whether each turn's tokens stay in the window while its target is written.
             latent_steps: Latent steps after each turn.
         """
@@ -197,6 +197,9 @@ class Trainer:
                 [segment_ids(self.tokenizer, e.segments[turn]) for e in batch], left=True
             )
             _, state = self.model.model(ids, state, attention_mask=mask, write=True)
+            if not batch[0].targets[turn]:
+                tokens += ids.numel()
+                continue
             for _ in range(latent_steps):
                 _, state = self.model.model(None, state, write=True)
             prompt = prompt_ids(self.tokenizer)
@@ -239,13 +242,13 @@ class Trainer:
         return {"valid_loss": sum(losses) / len(losses), "valid_exact": right / len(self.held_out)}
 
     def _batches(self, rng: Random) -> Iterator[list[Example]]:
-        """Batches of conversations of the same number of turns and similar length."""
+        """Batches of conversations with targets after the same segments, and of similar length."""
         size, stream = self.config.batch_size, self.examples(rng)
         while True:
-            pool: dict[int, list[Example]] = {}
-            for _ in range(size * 12):
+            pool: dict[tuple[bool, ...], list[Example]] = {}
+            for _ in range(size * 48):
                 example = next(stream)
-                pool.setdefault(len(example.segments), []).append(example)
+                pool.setdefault(tuple(map(bool, example.targets)), []).append(example)
             ready = []
             for group in pool.values():
                 group.sort(key=lambda e: sum(map(len, e.segments)) + sum(map(len, e.targets)))

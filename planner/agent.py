@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,14 +13,13 @@ from lpm_model.base import load_model
 from lpm_model.state import StateFileError
 from planner.answer import Answer, Status, UsageReport
 from planner.loop import Budget, BudgetSpent, TurnState, build_loop
-from planner.reader import LPMReader, Reader, ReadingMode, TooLong, Usage
-from planner.sessions import SessionError, open_sessions, sessions_file
+from planner.reader import LPMReader, Reader, TooLong, Usage
+from planner.sessions import SessionError, open_session, sessions_file, thread
 from tools.cache import cache_dir
 from tools.registry import TOOLS
 from tools.tool import Progress, Question, Tool
 
 __all__ = ["Planner"]
-
 
 
 def _silent(_stage: str, _share: float) -> None:
@@ -57,7 +55,7 @@ class Planner:
         self._progress, self._note = progress, note
         self._budget = budget or Budget()
 
-    def reader(self, mode: ReadingMode = "state") -> Reader:
+    def reader(self) -> Reader:
         """The reasoner, loaded on first use.
 
         Raises:
@@ -65,17 +63,23 @@ class Planner:
         """
         if self._reader is None:
             self._progress("loading the model", 0.0)
-            loaded = load_model(
-                self._base, cache_dir(), progress=lambda stage: self._progress(stage, 0.0), note=self._note
+            self._reader = LPMReader(
+                load_model(
+                    self._base,
+                    cache_dir(),
+                    progress=lambda stage: self._progress(stage, 0.0),
+                    note=self._note,
+                )
             )
-            self._reader = LPMReader(loaded, mode)
         return self._reader
 
     def route(self, text: str, *, session: str | None = None) -> Answer:
         """Plan a route, or revise the one of a session; see ``plan``."""
         return self.plan(text, session=session, tools={"route": TOOLS["route"]})
 
-    def plan(self, text: str, *, session: str | None = None, tools: Mapping[str, Tool] | None = None) -> Answer:
+    def plan(
+        self, text: str, *, session: str | None = None, tools: Mapping[str, Tool] | None = None
+    ) -> Answer:
         """Take one turn.
 
         Args:
@@ -85,33 +89,31 @@ class Planner:
 
         Raises:
             BaseError: If the model cannot be loaded.
-            SessionError: If the session cannot be read.
+            SessionError: If the session cannot be read, continued or stored. It is as it was before.
         """
         began = time.perf_counter()
-        if not text.strip():
-            return _refused("there is no text: say where the trip starts and ends", session or "", began)
-        reader = self.reader()
-        loop = build_loop(reader, tools or TOOLS, self._budget, self._progress)
-        with open_sessions(self._sessions if session else None) as store:
-            graph = loop.compile(checkpointer=store)
-            config: Any = {
-                "configurable": {"thread_id": session or "none"},
-                "recursion_limit": self._budget.steps,
-            }
-            try:
-                done: TurnState = graph.invoke({"text": text}, config, durability="exit")
-            except (TooLong, BudgetSpent) as error:
-                return _refused(str(error), session or "", began)
-            except GraphRecursionError:
-                return _refused(f"the request took more than {self._budget.steps} steps", session or "", began)
-            except StateFileError as error:
-                raise SessionError(f"session {session!r} cannot be continued: {error}") from error
-            except sqlite3.Error as error:
-                raise SessionError(f"session {session!r} could not be stored: {error}") from error
-        return _answer(done, session or "", began)
+        said = text.encode("utf-8", "replace").decode("utf-8")  # what is no text at all becomes "?"
+        if not any(character.isprintable() and not character.isspace() for character in said):
+            return _refused("there is no text: say where the trip starts and ends", session, began)
+        limits = self._budget
+        config: Any = {"configurable": thread(session), "recursion_limit": limits.steps}
+        try:
+            with open_session(self._sessions, session) as store:
+                loop = build_loop(self.reader(), tools or TOOLS, limits, self._progress)
+                graph = loop.compile(checkpointer=store)
+                done: Any = graph.invoke({"text": said}, config, durability="exit")
+        except TooLong as error:
+            return _refused(str(error), session, began)
+        except BudgetSpent as error:
+            return _refused(str(error), session, began, error.usage)
+        except GraphRecursionError:
+            return _refused(f"the request took more than {limits.steps} steps", session, began)
+        except StateFileError as error:
+            raise SessionError(f"session {session!r} cannot be continued: {error}") from error
+        return _answer(done, session, began)
 
 
-def _refused(reason: str, session: str, began: float) -> Answer:
+def _refused(reason: str, session: str | None, began: float, usage: Usage | None = None) -> Answer:
     return Answer(
         status=Status.NOT_UNDERSTOOD,
         tool="",
@@ -121,33 +123,36 @@ def _refused(reason: str, session: str, began: float) -> Answer:
         checks=(),
         questions=(Question(field="text", said=None, reason=reason),),
         warnings=(),
-        session=session,
+        session=session or "",
         turn=0,
-        usage=_report(Usage(), began),
+        usage=_report(usage or Usage(), began),
     )
 
 
-def _answer(done: TurnState, session: str, began: float) -> Answer:
-    reading, checks = done["reading"], done.get("checks", ())
-    result, questions = done.get("result"), done.get("questions", ())
-    if result is None and not questions:
+def _answer(done: TurnState, session: str | None, began: float) -> Answer:
+    reading, ledger = done["reading"], done.get("ledger", [])
+    questions, checks = done.get("questions", ()), done.get("checks", ())
+    if not questions and not checks:
         questions = (Question(field="text", said=None, reason="no request was understood in this text"),)
     if questions:
         status = Status.NOT_UNDERSTOOD
     else:
         status = Status.PLANNED if all(check.satisfied for check in checks) else Status.UNSATISFIED
+    warnings = done.get("warnings", ())
+    if session and done.get("restored"):
+        warnings += ("the session does not remember this result: it would have blurred what you asked for",)
     return Answer(
         status=status,
-        tool=reading.tool if reading else "",
+        tool=reading.tool,
         constraints=done.get("constraints", {}),
-        confidence=dict(reading.confidence) if reading else {},
-        result=result,
+        confidence=dict(reading.confidence),
+        result=done.get("result"),
         checks=checks,
         questions=questions,
-        warnings=done.get("warnings", ()),
-        session=session,
-        turn=len(done.get("ledger", ())),
-        usage=_report(done.get("usage", Usage()), began),
+        warnings=warnings,
+        session=session or "",
+        turn=len(ledger) if reading.values else 0,
+        usage=_report(done["usage"], began),
     )
 
 

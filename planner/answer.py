@@ -45,7 +45,7 @@ class Answer(BaseModel):
         questions: What must be answered first, if anything.
         warnings: What the person should know.
         session: Name of the session that remembers this turn; empty if none does.
-        turn: Which turn of the session it was, from 1.
+        turn: Which turn of the session it was, from 1; 0 where the session is as it was before.
         usage: What it cost.
     """
 

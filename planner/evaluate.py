@@ -5,7 +5,6 @@ Tools are prepared (names resolved) but not run: what is measured is the reading
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import time
 from collections import Counter
@@ -13,15 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from langgraph.checkpoint.memory import InMemorySaver
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lpm_model.base import load_model
-from planner.loop import Budget, BudgetSpent, TurnState, build_loop
+from planner.loop import Budget, BudgetSpent, build_loop
 from planner.reader import LPMReader, Reader, ReadingMode, TooLong
+from planner.sessions import memory_store, thread
+from planner.write import check_target, write_whole
 from tools.cache import cache_dir
 from tools.registry import TOOLS
-from tools.tool import Progress, Tool
+from tools.tool import Progress
 
 __all__ = ["EvaluationError", "GoldConversation", "evaluate", "evaluate_file"]
 
@@ -46,7 +46,7 @@ class GoldConversation(BaseModel):
 
     id: str
     domain: str
-    turns: tuple[GoldTurn, ...]
+    turns: tuple[GoldTurn, ...] = Field(min_length=1)
 
 
 def read_gold(file: Path) -> list[GoldConversation]:
@@ -56,7 +56,7 @@ def read_gold(file: Path) -> list[GoldConversation]:
         EvaluationError: With the number of the first bad line.
     """
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        lines = file.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise EvaluationError(f"cannot read {file}: {error}") from error
     found = []
@@ -65,7 +65,11 @@ def read_gold(file: Path) -> list[GoldConversation]:
             try:
                 found.append(GoldConversation.model_validate_json(line))
             except ValidationError as error:
-                raise EvaluationError(f"{file}, line {number}: {error.errors()[0]['msg']}") from error
+                first = error.errors()[0]
+                where = ".".join(map(str, first["loc"]))
+                raise EvaluationError(
+                    f"{file}, line {number}: {where + ': ' if where else ''}{first['msg']}"
+                ) from error
     return found
 
 
@@ -87,17 +91,23 @@ def evaluate_file(
         BaseError: If the model cannot be loaded.
         OSError: If ``out`` cannot be written.
     """
+    if out is not None:
+        check_target(out)
     gold = [c for c in read_gold(file) if domain is None or c.domain == domain]
     unread = Counter(c.domain for c in gold if c.domain not in TOOLS)
     gold = [c for c in gold if c.domain in TOOLS][:limit]
     if not gold:
-        raise EvaluationError(f"{file} holds no conversation of {domain or 'a domain'} that a tool reads ({', '.join(TOOLS)})")
+        raise EvaluationError(
+            f"{file} holds no conversation of {domain or 'a domain'} that a tool reads ({', '.join(TOOLS)})"
+        )
     progress("loading the model", 0.0)
     loaded = load_model(base, cache_dir(), progress=lambda stage: progress(stage, 0.0), note=note)
     predictions, lines = evaluate(LPMReader(loaded, mode), gold, progress)
     if out is not None:
-        out.write_text("".join(json.dumps(p, ensure_ascii=False) + "\n" for p in predictions), encoding="utf-8")
-    skipped = [f"left out: {n} conversations of {name}, which no tool reads yet" for name, n in unread.items()]
+        write_whole(out, "".join(json.dumps(p, ensure_ascii=False) + "\n" for p in predictions))
+    skipped = [
+        f"left out: {n} conversations of {name}, which no tool reads yet" for name, n in unread.items()
+    ]
     return [f"reading: {mode}", *lines, *skipped]
 
 
@@ -105,16 +115,21 @@ def evaluate(
     reader: Reader, gold: list[GoldConversation], progress: Progress
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Read every turn of every conversation; returns the predictions and a summary."""
-    predictions, tally = [], Counter[str]()
-    loops = {name: _loop(reader, TOOLS[name]) for name in {c.domain for c in gold}}
+    predictions: list[dict[str, Any]] = []
+    tally = Counter[str]()
+    loops = {
+        name: build_loop(reader, {name: TOOLS[name]}, Budget(), _silent, run_tools=False)
+        for name in {c.domain for c in gold}
+    }
     began = time.perf_counter()
     for number, conversation in enumerate(gold):
-        progress(f"{conversation.id}", number / len(gold))
-        config: Any = {"configurable": {"thread_id": conversation.id}, "recursion_limit": Budget().steps}
+        progress(conversation.id, number / len(gold))
+        loop = loops[conversation.domain].compile(checkpointer=memory_store())
+        config: Any = {"configurable": thread(None), "recursion_limit": Budget().steps}
         turns = []
         for index, turn in enumerate(conversation.turns):
             try:
-                done: TurnState = loops[conversation.domain].invoke({"text": turn.user}, config, durability="exit")
+                done: Any = loop.invoke({"text": turn.user}, config, durability="exit")
             except (BudgetSpent, TooLong):
                 done = {}
             means = done.get("constraints", {})
@@ -127,7 +142,9 @@ def evaluate(
         predictions.append({"id": conversation.id, "turns": turns})
     seconds, count = time.perf_counter() - began, tally["first"] + tally["later"]
     lines = [
-        f"{when} turns exact: {tally[f'{when} exact']}/{tally[when]}" for when in ("first", "later") if tally[when]
+        f"{when} turns exact: {tally[f'{when} exact']}/{tally[when]}"
+        for when in ("first", "later")
+        if tally[when]
     ]
     lines.append(
         f"per turn: {seconds / count:.2f} s, {tally['model_calls'] / count:.1f} model calls, "
@@ -137,17 +154,18 @@ def evaluate(
     return predictions, lines
 
 
-def _loop(reader: Reader, tool: Tool) -> Any:
-    prepared = dataclasses.replace(tool, run=lambda _request, _progress: None)
-    loop = build_loop(reader, {tool.name: prepared}, Budget(), lambda _stage, _share: None)
-    return loop.compile(checkpointer=InMemorySaver())
+def _silent(_stage: str, _share: float) -> None:
+    """No progress wanted."""
 
 
 def _same(means: dict[str, Any], wanted: dict[str, Any]) -> bool:
     """Equality of two meanings; the public scorer beside the requests is the measure that counts."""
-    if wanted.get("via_order") == "any" and "via" in means:
-        means, wanted = means | {"via": sorted(means["via"])}, wanted | {"via": sorted(wanted["via"])}
-    sortable = ("avoid", "avoid_places")
-    return {k: sorted(v) if k in sortable else v for k, v in means.items()} == {
-        k: sorted(v) if k in sortable else v for k, v in wanted.items()
-    }
+    unordered = {"avoid", "avoid_places"} | ({"via"} if wanted.get("via_order") == "any" else set())
+
+    def comparable(fields: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: sorted(value, key=str) if name in unordered and isinstance(value, list) else value
+            for name, value in fields.items()
+        }
+
+    return comparable(means) == comparable(wanted)

@@ -1,18 +1,19 @@
-"""The agent as a LangGraph graph: perceive, decide, think, act, observe, verify, answer.
+r"""The agent as a LangGraph graph: perceive, decide, think, act, observe, verify, answer.
 
     perceive -> decide -> act -> observe -> verify -> answer
-                 |  ^ \\                               ^
+                 |  ^ \                               ^
                  v  |  +------- (cannot act) ---------+
                 think
 
 perceive reads the turn into the latent state; decide writes a tool call from the state alone; while
 the call is unsure and the budget lasts, think refines the state and decide tries again; observe
 reads the tool's result into the state and makes sure that this changed no wish of the person.
+answer alone writes what outlives the turn, so a turn that fails on the way changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypedDict
 
@@ -24,11 +25,24 @@ from lpm_model.state import LatentState
 from planner.reader import Reader, Reading, Usage
 from tools.tool import Check, Progress, Question, Questions, Tool
 
-__all__ = ["Budget", "BudgetSpent", "LatentBytes", "LedgerEntry", "TurnState", "build_loop"]
+__all__ = [
+    "Budget",
+    "BudgetSpent",
+    "LatentBytes",
+    "LedgerEntry",
+    "Loop",
+    "Thresholds",
+    "TurnState",
+    "build_loop",
+]
 
 
 class BudgetSpent(RuntimeError):
-    """The turn reached a hard limit before it had an answer."""
+    """The turn reached a hard limit before it had an answer; ``usage`` is what it cost until then."""
+
+    def __init__(self, message: str, usage: Usage) -> None:
+        super().__init__(message)
+        self.usage = usage
 
 
 @dataclass(frozen=True)
@@ -36,8 +50,8 @@ class Budget:
     """Hard limits on one turn.
 
     Attributes:
-        steps: Nodes of the graph.
-        model_calls: Forward passes.
+        steps: Nodes of the graph that may run.
+        model_calls: Forward passes, counted after each node: the node that passes the limit is the last.
         latent_steps: Latent steps.
     """
 
@@ -60,28 +74,38 @@ class LedgerEntry:
     Attributes:
         turn: Number of the turn, from 1.
         call: The call's lines as they were read from the state.
+        restored: Whether the result, once read, would have changed the call, and was forgotten again.
     """
 
     turn: int
     call: str
+    restored: bool = False
 
 
 class TurnState(TypedDict, total=False):
-    """What the graph keeps. Only ``latent`` and ``ledger`` outlive the turn."""
+    """What the graph keeps. Only ``latent`` and ``ledger`` outlive the turn.
 
-    latent: LatentBytes | None
+    ``held`` is the latent state on its way through the turn, ``tried`` every reading of this turn with
+    the state it was read from.
+    """
+
+    latent: LatentBytes
     ledger: list[LedgerEntry]
     text: Annotated[str, UntrackedValue(str)]
-    before: Annotated[LatentBytes | None, UntrackedValue(LatentBytes)]
-    reading: Annotated[Reading | None, UntrackedValue(Reading)]
+    held: Annotated[LatentBytes, UntrackedValue(LatentBytes)]
+    reading: Annotated[Reading, UntrackedValue(Reading)]
     tried: Annotated[list[tuple[Reading, LatentBytes]], UntrackedValue(list)]
     request: Annotated[Any, UntrackedValue(object)]
     result: Annotated[Any, UntrackedValue(object)]
+    restored: Annotated[bool, UntrackedValue(bool)]
     constraints: Annotated[dict[str, Any], UntrackedValue(dict)]
     questions: Annotated[tuple[Question, ...], UntrackedValue(tuple)]
     checks: Annotated[tuple[Check, ...], UntrackedValue(tuple)]
     warnings: Annotated[tuple[str, ...], UntrackedValue(tuple)]
     usage: Annotated[Usage, UntrackedValue(Usage)]
+
+
+Loop = StateGraph[TurnState, None, TurnState, TurnState]
 
 
 @dataclass(frozen=True)
@@ -105,7 +129,8 @@ def build_loop(
     budget: Budget,
     progress: Progress,
     thresholds: Thresholds | None = None,
-) -> StateGraph:
+    run_tools: bool = True,
+) -> Loop:
     """The graph, not compiled; see the module's docstring.
 
     Args:
@@ -114,6 +139,7 @@ def build_loop(
         budget: Hard limits on one turn.
         progress: Told about long work.
         thresholds: When to think again and when to ask.
+        run_tools: False to read and prepare calls only, for a measure of the reading.
     """
     limits = thresholds or Thresholds()
     calls: dict[str, type[BaseModel]] = {name: tool.arguments for name, tool in tools.items()}
@@ -124,94 +150,83 @@ def build_loop(
     def spend(state: TurnState, cost: Usage) -> Usage:
         total = state.get("usage", Usage()) + cost
         if total.model_calls > budget.model_calls:
-            raise BudgetSpent(f"the request used up its {budget.model_calls} model calls")
+            raise BudgetSpent(f"the request used up its {budget.model_calls} model calls", total)
         return total
 
     def perceive(state: TurnState) -> TurnState:
-        before = state.get("latent")
-        latent, cost = reader.perceive(state["text"], unpack(before) if before else None)
-        return {"before": before, "latent": LatentBytes(latent.to_bytes()), "usage": spend(state, cost), "tried": []}
+        before = unpack(state["latent"]) if "latent" in state else None
+        seen, cost = reader.perceive(state["text"], before)
+        return {"held": LatentBytes(seen.to_bytes()), "usage": spend(state, cost), "tried": []}
 
     def decide(state: TurnState) -> TurnState:
-        latent = state["latent"]
-        assert latent is not None  # perceive has run
-        reading, cost = reader.read(unpack(latent), calls)
-        tried = [*state.get("tried", []), (reading, latent)]
+        newest = state["held"]
+        reading, cost = reader.read(unpack(newest), calls)
+        tried = [*state["tried"], (reading, newest)]
         best, held = max(tried, key=lambda pair: pair[0].certainty)
-        return {"reading": best, "latent": held, "tried": tried, "usage": spend(state, cost)}
+        return {"reading": best, "held": held, "tried": tried, "usage": spend(state, cost)}
 
     def after_decide(state: TurnState) -> str:
-        reading, usage = state["reading"], state["usage"]
-        assert reading is not None  # decide has run
-        if reading.certainty < limits.sure and reading.values and usage.latent_steps < budget.latent_steps:
+        reading = state["reading"]
+        unsure = reading.values and reading.certainty < limits.sure
+        if unsure and state["usage"].latent_steps < budget.latent_steps:
             return "think"
         return "act" if reading.tool else "answer"
 
     def think(state: TurnState) -> TurnState:
         _, newest = state["tried"][-1]
-        latent, cost = reader.think(unpack(newest))
-        return {"latent": LatentBytes(latent.to_bytes()), "usage": spend(state, cost)}
+        thought, cost = reader.think(unpack(newest))
+        return {"held": LatentBytes(thought.to_bytes()), "usage": spend(state, cost)}
 
     def act(state: TurnState) -> TurnState:
         reading = state["reading"]
-        assert reading is not None  # decide has run
         tool = tools[reading.tool]
         prepared = tool.prepare(tool.arguments(**reading.values), progress)
         if isinstance(prepared, Questions):
             return {"questions": prepared.questions, "constraints": prepared.constraints}
-        doubts = tuple(
-            Question(
-                field=name,
-                said=str(reading.values.get(name)),
-                reason=f"the reading of {name!r} is only {probability:.0%} sure",
-            )
-            for name, probability in reading.confidence.items()
-            if probability < limits.ask
-        )
         constraints = tool.constraints(prepared)
+        doubts = _doubts(reading, constraints, limits.ask)
         if doubts:
             return {"questions": doubts, "constraints": constraints}
+        if not run_tools:
+            return {"constraints": constraints}
         return {"request": prepared, "result": tool.run(prepared, progress), "constraints": constraints}
 
     def after_act(state: TurnState) -> str:
-        return "observe" if state.get("result") is not None else "answer"
+        return "observe" if "result" in state else "answer"
 
     def observe(state: TurnState) -> TurnState:
-        reading, latent = state["reading"], state["latent"]
-        assert reading is not None and latent is not None  # act has run
+        reading, result = state["reading"], state["result"]
         tool = tools[reading.tool]
-        warnings = tool.warnings(state["result"])
-        seen, cost = reader.perceive(tool.summary(state["result"]), unpack(latent))
-        kept, more = reader.holds(seen, reading.call)
-        if kept < limits.kept:
-            # The result must never change what the person asked for: go back to the last good state.
-            return {"warnings": warnings, "usage": spend(state, cost + more)}
-        return {"latent": LatentBytes(seen.to_bytes()), "warnings": warnings, "usage": spend(state, cost + more)}
+        seen, reading_cost = reader.perceive(tool.summary(result), unpack(state["held"]))
+        sureness, checking_cost = reader.holds(seen, reading.call)
+        # The result must never change what the person asked for: if it would, it is not remembered.
+        restored = sureness < limits.kept
+        return {
+            "held": state["held"] if restored else LatentBytes(seen.to_bytes()),
+            "restored": restored,
+            "warnings": tool.warnings(result),
+            "usage": spend(state, reading_cost + checking_cost),
+        }
 
     def verify(state: TurnState) -> TurnState:
-        reading = state["reading"]
-        assert reading is not None  # act has run
-        return {"checks": tools[reading.tool].verify(state["request"], state["result"])}
+        return {"checks": tools[state["reading"].tool].verify(state["request"], state["result"])}
 
     def answer(state: TurnState) -> TurnState:
-        reading, ledger = state["reading"], list(state.get("ledger", []))
-        if reading is None or not reading.values:
+        reading, ledger = state["reading"], state.get("ledger", [])
+        if not reading.values:
             # Nothing was understood: what was read must not blur what was known before.
-            return {"latent": state.get("before")}
-        return {"ledger": [*ledger, LedgerEntry(len(ledger) + 1, reading.call)]}
+            return {}
+        entry = LedgerEntry(len(ledger) + 1, reading.call, state.get("restored", False))
+        return {"latent": state["held"], "ledger": [*ledger, entry]}
 
     graph = StateGraph(TurnState)
-    nodes: tuple[tuple[str, Callable[[TurnState], TurnState]], ...] = (
-        ("perceive", perceive),
-        ("decide", decide),
-        ("think", think),
-        ("act", act),
-        ("observe", observe),
-        ("verify", verify),
-        ("answer", answer),
-    )
-    for name, node in nodes:
-        graph.add_node(name, node)
+    graph.add_node("perceive", perceive)
+    graph.add_node("decide", decide)
+    graph.add_node("think", think)
+    graph.add_node("act", act)
+    graph.add_node("observe", observe)
+    graph.add_node("verify", verify)
+    graph.add_node("answer", answer)
     graph.add_edge(START, "perceive")
     graph.add_edge("perceive", "decide")
     graph.add_conditional_edges("decide", after_decide, ["think", "act", "answer"])
@@ -221,3 +236,20 @@ def build_loop(
     graph.add_edge("verify", "answer")
     graph.add_edge("answer", END)
     return graph
+
+
+def _doubts(reading: Reading, constraints: Mapping[str, Any], ask: float) -> tuple[Question, ...]:
+    """A question for every argument that was read with a probability below ``ask``."""
+    return tuple(
+        Question(
+            field=name,
+            said=_in_words(constraints.get(name)),
+            reason=f"{name.replace('_', ' ')} was read with a probability of only {probability:.0%}",
+        )
+        for name, probability in reading.confidence.items()
+        if probability < ask
+    )
+
+
+def _in_words(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -37,14 +37,12 @@ class Usage:
         tokens_in: Tokens read.
         tokens_out: Tokens written.
         latent_steps: Passes that refined the state without reading or writing a token.
-        seconds: Wall time.
     """
 
     model_calls: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
     latent_steps: int = 0
-    seconds: float = 0.0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -52,7 +50,6 @@ class Usage:
             self.tokens_in + other.tokens_in,
             self.tokens_out + other.tokens_out,
             self.latent_steps + other.latent_steps,
-            self.seconds + other.seconds,
         )
 
 
@@ -63,7 +60,7 @@ class Reading:
     Attributes:
         call: The lines as written.
         tool: The tool's name; empty if nothing valid was written.
-        values: Its arguments, names not yet resolved.
+        values: Its arguments, valid for the tool's ``arguments``; names not yet resolved.
         confidence: For each argument the probability of what was chosen.
     """
 
@@ -156,7 +153,10 @@ class LPMReader:
         cost = Usage(model_calls=written.forwards, tokens_out=written.tokens, tokens_in=len(self._seen))
         if not written.complete:
             return Reading(written.text, ""), cost
-        name, values, places = read_call(written.text, calls)
+        try:
+            name, values, places = read_call(written.text, calls)
+        except ValueError:  # a name with an odd line break in it: the grammar knows only one kind
+            return Reading(written.text, ""), cost
         confidence = {field: written.confidence(*place) for field, place in places.items()}
         return Reading(written.text, name, values, confidence), cost
 

@@ -1,6 +1,8 @@
 """Sessions: the latent state and the ledger of each conversation, in one SQLite file.
 
-A turn is stored whole at its end or not at all, so a turn that fails leaves the session as it was.
+A turn runs in memory and is stored in one transaction at its end, or not at all: a turn that fails, is
+interrupted or crashes leaves the session as it was. Of each session only the newest state is kept, so
+that the file grows with the number of sessions and hardly with their turns.
 """
 
 from __future__ import annotations
@@ -8,26 +10,26 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite import SqliteSaver
 from platformdirs import user_data_dir
 
-os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")  # read when langgraph is imported
+from planner.loop import LatentBytes, LedgerEntry
 
-from langgraph.checkpoint.base import BaseCheckpointSaver  # noqa: E402
-from langgraph.checkpoint.memory import InMemorySaver  # noqa: E402
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer  # noqa: E402
-from langgraph.checkpoint.sqlite import SqliteSaver  # noqa: E402
+__all__ = ["SessionError", "memory_store", "open_session", "sessions_file", "thread"]
 
-__all__ = ["SessionError", "open_sessions", "sessions_file"]
-
-# Only these come back from a checkpoint as what they were; anything else would be a bare dict.
-_ALLOWED = [("planner.loop", "LatentBytes"), ("planner.loop", "LedgerEntry")]
+_LONGEST_NAME = 100
+_WAIT_SECONDS = 10.0  # for another process that is just storing its turn
 
 
 class SessionError(RuntimeError):
-    """The session store cannot be used; the message says why."""
+    """A session cannot be read, continued or stored; the message says why."""
 
 
 def sessions_file() -> Path:
@@ -36,29 +38,98 @@ def sessions_file() -> Path:
     return (Path(named) if named else Path(user_data_dir("lpm-planner"))) / "sessions.sqlite"
 
 
+def thread(name: str | None) -> dict[str, Any]:
+    """What LangGraph calls the session of this name."""
+    return {"thread_id": name or "", "checkpoint_ns": ""}
+
+
+def memory_store() -> BaseCheckpointSaver[str]:
+    """A store that forgets everything at the end of the process."""
+    return InMemorySaver(serde=_serializer())
+
+
 @contextmanager
-def open_sessions(path: Path | None) -> Iterator[BaseCheckpointSaver[str]]:
-    """The store of sessions; in memory only where ``path`` is None.
+def open_session(path: Path, name: str | None) -> Iterator[BaseCheckpointSaver[str]]:
+    """One turn of a session.
+
+    Args:
+        path: The file of sessions; made if it is not there.
+        name: The session; None remembers nothing and touches no file.
+
+    Yields:
+        A store in memory with the session's newest state. What the turn puts into it is written to the
+        file when the block ends without an exception.
 
     Raises:
-        SessionError: If the file cannot be opened or is not a session store.
+        SessionError: If the session cannot be read or stored.
     """
-    serializer = JsonPlusSerializer(allowed_msgpack_modules=_ALLOWED)
-    if path is None:
-        yield InMemorySaver(serde=serializer)
+    memory = memory_store()
+    if name is None:
+        yield memory
         return
+    if not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise SessionError(f"a session's name is printable text of at most {_LONGEST_NAME} characters")
+    with _opened(path) as saver:
+        before = _newest(saver, path, name)
+    if before is not None:
+        checkpoint = before.checkpoint
+        memory.put(
+            {"configurable": thread(name)}, checkpoint, before.metadata, checkpoint["channel_versions"]
+        )
+    yield memory
+    after = memory.get_tuple({"configurable": thread(name)})
+    if after is not None:
+        with _opened(path) as saver:
+            _store(saver, name, before, after)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[SqliteSaver]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, check_same_thread=False, timeout=30)
-        try:
-            saver = SqliteSaver(connection, serde=serializer)
+        with closing(sqlite3.connect(path, check_same_thread=False, timeout=_WAIT_SECONDS)) as connection:
+            saver = SqliteSaver(connection, serde=_serializer())
             saver.setup()
-        except BaseException:
-            connection.close()
-            raise
+            yield saver
     except (OSError, sqlite3.Error) as error:
-        raise SessionError(f"the session store {path} cannot be used: {error}") from error
+        raise SessionError(f"the sessions in {path} cannot be read or stored: {error}") from error
+
+
+def _newest(saver: SqliteSaver, path: Path, name: str) -> CheckpointTuple | None:
+    """A session's state, checked: a file is data from outside."""
     try:
-        yield saver
-    finally:
-        connection.close()
+        found = saver.get_tuple({"configurable": thread(name)})
+        values = found.checkpoint["channel_values"] if found else {}
+        whole = isinstance(values.get("latent", LatentBytes(b"")), LatentBytes) and all(
+            isinstance(entry, LedgerEntry) for entry in values.get("ledger", [])
+        )
+    except sqlite3.Error:
+        raise
+    except Exception as error:  # whatever the decoder makes of bytes that are damaged
+        raise SessionError(f"session {name!r} in {path} is damaged: {error}") from error
+    if not whole:
+        raise SessionError(f"session {name!r} in {path} is damaged or was written by another version")
+    return found
+
+
+def _store(saver: SqliteSaver, name: str, before: CheckpointTuple | None, after: CheckpointTuple) -> None:
+    newest = "SELECT max(checkpoint_id) FROM checkpoints WHERE thread_id = ?"
+    saver.conn.execute("BEGIN IMMEDIATE")
+    (found,) = saver.conn.execute(newest, (name,)).fetchone()
+    if found != (before.checkpoint["id"] if before else None):
+        saver.conn.rollback()
+        raise SessionError(f"session {name!r} was continued by another process meanwhile: ask again")
+    saver.put(
+        {"configurable": thread(name)}, after.checkpoint, after.metadata, after.checkpoint["channel_versions"]
+    )  # commits
+    with suppress(sqlite3.Error):  # an old state that could not be removed is removed by the next turn
+        older = "DELETE FROM checkpoints WHERE thread_id = ? AND checkpoint_id != ?"
+        saver.conn.execute(older, (name, after.checkpoint["id"]))
+        saver.conn.commit()
+
+
+def _serializer() -> JsonPlusSerializer:
+    """Builds only the two types that a session holds; all else comes back as plain values."""
+    return JsonPlusSerializer(
+        allowed_msgpack_modules=[(kind.__module__, kind.__name__) for kind in (LatentBytes, LedgerEntry)]
+    )

@@ -1,10 +1,9 @@
-"""Write a route to files: map, GPX, GeoJSON. Each file appears whole or not at all."""
+"""Write files: a route as map, GPX, GeoJSON. Each file appears whole or not at all."""
 
 from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 
 from planner.answer import Answer
@@ -13,40 +12,67 @@ from tools.roads.export import to_geojson, to_gpx
 from tools.roads.map import write_map
 from tools.roads.tool import gazetteer, router
 
-__all__ = ["write_files"]
+__all__ = ["check_target", "write_files", "write_whole"]
 
 
-def write_files(answer: Answer, *, map_file: Path | None, gpx: Path | None, geojson: Path | None) -> None:
+def check_target(path: Path) -> None:
+    """Find out before long work that a file cannot be written.
+
+    Raises:
+        OSError: If its folder is missing or closed, or something else than a file is in its place.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(f"cannot write {path}: it is not a plain file")
+    if not path.parent.is_dir():
+        raise OSError(f"cannot write {path}: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise OSError(f"cannot write {path}: no permission to write in {path.parent}")
+
+
+def write_files(
+    answer: Answer, *, map_file: Path | None, gpx: Path | None, geojson: Path | None
+) -> list[Path]:
     """Write what was asked for; nothing where there is no route.
+
+    Returns:
+        The files written.
 
     Raises:
         OSError: If a file cannot be written.
     """
     found = answer.result.route if isinstance(answer.result, RouteAnswer) else None
-    if found is None or not (map_file or gpx or geojson):
-        return
+    asked = [path for path in (map_file, gpx, geojson) if path is not None]
+    if found is None or not asked:
+        return []
     graph = router(_silent).graph
-    title = " to ".join((found.legs[0].start.label, found.legs[-1].end.label))
-    if map_file:
-        towns = gazetteer(_silent).places()
-        write_map(
-            map_file, found, graph, title=title, checks=answer.checks, warnings=answer.warnings, towns=towns
-        )
-    if gpx:
-        _write(gpx, to_gpx(found, title))
-    if geojson:
-        _write(geojson, json.dumps(to_geojson(found, graph), ensure_ascii=False))
-
-
-def _write(path: Path, text: str) -> None:
-    handle, part = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    title = f"{found.legs[0].start.label} to {found.legs[-1].end.label}"
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(part, 0o644)
-        os.replace(part, path)
+        if map_file is not None:
+            towns = gazetteer(_silent).places()
+            checks, warnings = answer.checks, answer.warnings
+            write_map(map_file, found, graph, title=title, checks=checks, warnings=warnings, towns=towns)
+        if gpx is not None:
+            write_whole(gpx, to_gpx(found, title))
+        if geojson is not None:
+            write_whole(geojson, json.dumps(to_geojson(found, graph), ensure_ascii=False))
+    except OSError as error:
+        raise OSError(f"cannot write the route: {error}") from error
+    return asked
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file, replacing what is there only once the new one is whole.
+
+    Raises:
+        OSError: If it cannot be written; what was there stays.
+    """
+    target = path.resolve()  # a link keeps pointing where it does
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, target)
     finally:
-        Path(part).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
 
 
 def _silent(_stage: str, _share: float) -> None:

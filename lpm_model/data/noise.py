@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from random import Random
 
-__all__ = ["disturb", "misspell"]
+from lpm_model.data.render import in_words
+
+__all__ = ["NUMBER_WORDS", "disturb", "misspell"]
+
+NUMBER_WORDS = [
+    *(in_words(n) for n in (*range(20), 20, 30, 40, 50)),
+    *("half", "quarter", "noon", "midnight", "midday", "hundred"),
+]
 
 _NEIGHBOURS = {
     "a": "sq", "b": "vn", "c": "xv", "d": "sf", "e": "wr", "f": "dg", "g": "fh", "h": "gj", "i": "uo",
@@ -14,10 +22,10 @@ _NEIGHBOURS = {
 _SHORTHAND = {
     "you": "u", "are": "r", "please": "plz", "thanks": "thx", "to": "2", "for": "4", "before": "b4",
     "because": "cuz", "through": "thru", "tonight": "2nite", "and": "n", "with": "w/", "without": "w/o",
-    "going": "goin", "your": "ur", "want to": "wanna", "going to": "gonna", "have to": "gotta",
-    "about": "abt", "be": "b", "from": "frm", "miles": "mi", "hours": "hrs", "stop": "stp", "I am": "im",
-    "don't": "dont", "can't": "cant", "highway": "hwy", "too": "2",
+    "going": "goin", "your": "ur", "about": "abt", "be": "b", "from": "frm", "miles": "mi", "hours": "hrs",
+    "stop": "stp", "don't": "dont", "can't": "cant", "highway": "hwy", "too": "2",
 }  # fmt: skip
+_MARKS = ".,!?;:()"
 
 
 def misspell(rng: Random, word: str) -> str:
@@ -59,7 +67,7 @@ def disturb(rng: Random, text: str, fillers: list[str], keep: set[str]) -> str:
     if rng.random() < 0.3:
         text = _typos(rng, text, keep)
     if rng.random() < 0.15:
-        text = _shorthand(rng, text)
+        text = _shorthand(rng, text, keep)
     if rng.random() < 0.12:
         text = _dictated(rng, text, fillers)
     return text
@@ -79,20 +87,32 @@ def _typos(rng: Random, text: str, keep: set[str]) -> str:
     words = text.split(" ")
     for _ in range(rng.randint(1, max(1, len(words) // 7))):
         i = rng.randrange(len(words))
-        bare = words[i].strip(".,!?;:()").lower()
+        bare = words[i].strip(_MARKS).lower()
         if bare.isalpha() and len(bare) > 3 and bare not in keep:
-            words[i] = misspell(rng, words[i])
+            slip = misspell(rng, words[i])
+            # "then" must not become "ten", nor a word the name of a small place.
+            words[i] = words[i] if slip.strip(_MARKS).lower() in keep else slip
     return " ".join(words)
 
 
-def _shorthand(rng: Random, text: str) -> str:
+def _shorthand(rng: Random, text: str, keep: set[str]) -> str:
     words = text.split(" ")
-    return " ".join(_SHORTHAND.get(w, w) if rng.random() < 0.6 else w for w in words)
+    short = [_SHORTHAND.get(w, w) if rng.random() < 0.6 and w.lower() not in keep else w for w in words]
+    for i, word in enumerate(short):
+        # "up to 5 hours" must not become "up 2 5 hours".
+        if word != words[i] and word.isdigit() and any(map(_is_number, words[max(0, i - 1) : i + 2])):
+            short[i] = words[i]
+    return " ".join(short)
+
+
+def _is_number(word: str) -> bool:
+    return any(c.isdigit() for c in word) or any(p in NUMBER_WORDS for p in re.split("[^a-z]+", word.lower()))
 
 
 def _dictated(rng: Random, text: str, fillers: list[str]) -> str:
     if rng.random() < 0.3:
-        text = text.replace(". ", " period ").replace(", ", " comma ")
+        # The points of "St. Louis", "N.Y." and "7 p.m." are not spoken.
+        text = re.sub(r"(?<=\w{3})\. ", " period ", text).replace(", ", " comma ")
     words = text.split(" ")
     for _ in range(rng.randint(1, max(1, len(words) // 8))):
         words.insert(rng.randrange(len(words) + 1), rng.choice(fillers))

@@ -13,8 +13,8 @@ from typing import Any
 
 from lpm_model.data import render
 from lpm_model.data.conversation import Conversation, PlaceNames, Turn
-from lpm_model.data.noise import disturb
-from lpm_model.data.route import NUMBER_WORDS, RouteRequests, phrases
+from lpm_model.data.noise import NUMBER_WORDS, disturb
+from lpm_model.data.route import RouteRequests, phrases
 
 __all__ = ["RouteConversations"]
 
@@ -74,7 +74,7 @@ class RouteConversations:
             first, second = entry["edits"]
             one = self._apply(first, now, history)
             two = self._apply(second, one[0], history) if one else None
-            if one is None or two is None:
+            if one is None or two is None or two[0] == now:  # e.g. a stop added and dropped in one breath
                 return None
             words = one[1] | two[1]
             words |= {f"{k}1": v for k, v in one[1].items()} | {f"{k}2": v for k, v in two[1].items()}
@@ -106,8 +106,6 @@ class RouteConversations:
         for name in [k for k in values if k.rstrip("12") == "n"]:
             values[name] = render.hours(self.rng, values[name], digits_only=f"{{{name}}}h" in template)
         text = template.format(**values)
-        if any(c.isalpha() for c in template) and template.upper() == template:
-            text = text.upper()
         keep = {w for v in words.values() if isinstance(v, str) for w in v.lower().split()}
         return disturb(self.rng, text, self.requests.wishes["filler"], keep | set(NUMBER_WORDS))
 

@@ -17,9 +17,9 @@ import yaml
 
 from lpm_model.data import render
 from lpm_model.data.conversation import Place, PlaceNames
-from lpm_model.data.noise import disturb
+from lpm_model.data.noise import NUMBER_WORDS, disturb
 
-__all__ = ["NUMBER_WORDS", "RouteRequests", "phrases"]
+__all__ = ["RouteRequests", "phrases"]
 
 _SINGLE = ("avoid_tolls", "avoid_ferries", "avoid_motorways")
 _PAIRS = {
@@ -59,7 +59,9 @@ class RouteRequests:
 
     def __init__(self, names: PlaceNames, rng: Random) -> None:
         self.names, self.rng = names, rng
-        self.frames, self.wishes = phrases("frames"), phrases("wishes")
+        self.frames = phrases("frames")
+        combos = {combo["text"]: {"sentence": [combo["text"]]} for combo in phrases("wishes")["combo"]}
+        self.wishes = phrases("wishes") | combos
 
     # -- places ------------------------------------------------------------------------------
 
@@ -323,10 +325,7 @@ class RouteRequests:
         words = dict(values)
         if "n" in words:
             words["n"] = render.hours(self.rng, words["n"], digits_only="{n}h" in template)
-        text = template.format(**words)
-        if template.isupper() or (template.upper() == template and any(c.isalpha() for c in template)):
-            text = text.upper()
-        return text
+        return template.format(**words)
 
     def _clause(self, key: str, form: str, values: dict[str, Any]) -> str:
         return self._fill(self.rng.choice(self.wishes[key][form]), values)
@@ -382,13 +381,7 @@ class RouteRequests:
             if key in combo["has"]:
                 values |= {"time2": own["time"]} if key == "arrive" and "depart" in combo["has"] else own
         rest = [(key, own) for key, own in clauses if key not in combo["has"]]
-        self.wishes.setdefault("_combo", {"sentence": []})
-        return [*rest, (self._register(combo["text"]), values)]
-
-    def _register(self, text: str) -> str:
-        key = f"combo:{text}"
-        self.wishes.setdefault(key, {"sentence": [text]})
-        return key
+        return [*rest, (combo["text"], values)]
 
     def _fragments(self, draft: Draft) -> str:
         rng = self.rng
@@ -400,10 +393,12 @@ class RouteRequests:
         frame = [part.rstrip(".") for part in frame]
         separator = rng.choice((", ",) * 6 + (" - ", ". ", " / ", "; ", " ", " and ", ", and "))
         text = rng.choice((", ", ". ", " ")).join(frame) if separator == " - " else ", ".join(frame)
+        rest = text
         for part in parts:
+            rest = text
             text += (separator if text[-1] not in "?!" else " ") + part
         if parts and rng.random() < 0.08:
-            text = f"{parts[-1]}{separator}{text[: -len(separator) - len(parts[-1])]}"
+            text = f"{parts[-1]}{separator}{rest}"
         if rng.random() < 0.12:
             text = f"{rng.choice(self.wishes['opener'])} {text}"
         if rng.random() < 0.12:
@@ -430,9 +425,3 @@ class RouteRequests:
             lines.insert(0, rng.choice(self.wishes["opener"]))
         separator = "\n" if rng.random() < 0.75 else rng.choice((". ", "; ", " | ", ", "))
         return separator.join(lines)
-
-
-NUMBER_WORDS = [
-    *(render.in_words(n) for n in (*range(20), 20, 30, 40, 50)),
-    *("half", "quarter", "noon", "midnight", "midday", "hundred"),
-]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from pydantic import BaseModel
 
 from tools.places import Ambiguous, Found, Gazetteer, Place, Resolution
 from tools.roads.arguments import RouteArguments
@@ -47,38 +50,42 @@ def _prepare(call: RouteArguments, progress: Progress) -> RouteRequest | Questio
         )
         return Questions((asked,), _fields(call, {}, {}))
     book = gazetteer(progress)
-    named = [
+    named = (
         ("origin", call.origin),
         *(("via", name) for name in call.via),
         ("destination", call.destination),
-    ]
-    said = [(field, name) for field, name in named if name is not None]
-    stops = list(
-        zip((field for field, _ in said), book.resolve_trip([name for _, name in said]), strict=True)
     )
-    known = tuple(resolution.place for _, resolution in stops if isinstance(resolution, Found))
-    avoided = [("avoid_places", book.resolve_avoid(name, known)) for name in call.avoid_places]
-    questions = [_question(field, r) for field, r in (*stops, *avoided) if not isinstance(r, Found)]
+    said = [(field, name) for field, name in named if name is not None]
+    stops = book.resolve_trip([name for _, name in said])
+    places = _places(stops)
+    avoided = tuple(book.resolve_avoid(name, places) for name in call.avoid_places)
+    meant = [*zip((field for field, _ in said), stops, strict=True), *(("avoid_places", r) for r in avoided)]
+    questions = [_question(field, r) for field, r in meant if not isinstance(r, Found)]
     questions += [
         Question(field=field, said=None, reason=f"no {word} was understood")
         for field, word in (("origin", "start"), ("destination", "destination"))
         if getattr(call, field) is None
     ]
-    resolved = {id(r): r.place for _, r in (*stops, *avoided) if isinstance(r, Found)}
+    if not questions and len(places) == 2 and places[0] == places[1]:
+        reason = f"the trip starts and ends in {places[0].label}: say where else to go"
+        questions = [Question(field="destination", said=call.destination, reason=reason)]
     if questions:
-        labels = {r.said: r.place.label for _, r in (*stops, *avoided) if isinstance(r, Found)}
-        return Questions(
-            tuple(questions),
-            _fields(call, labels, {r.said: r.place.label for _, r in avoided if isinstance(r, Found)}),
-        )
-    places = [resolved[id(r)] for _, r in stops]
+        return Questions(tuple(questions), _fields(call, _labels(stops), _labels(avoided)))
     return RouteRequest(
         origin=places[0],
         destination=places[-1],
-        via=tuple(places[1:-1]),
-        avoid_places=tuple(resolved[id(r)] for _, r in avoided),
+        via=places[1:-1],
+        avoid_places=_places(avoided),
         **call.model_dump(exclude={"origin", "destination", "via", "avoid_places"}),
     )
+
+
+def _places(resolutions: Sequence[Resolution]) -> tuple[Place, ...]:
+    return tuple(resolution.place for resolution in resolutions if isinstance(resolution, Found))
+
+
+def _labels(resolutions: Sequence[Resolution]) -> dict[str, str]:
+    return {r.said: r.place.label for r in resolutions if isinstance(r, Found)}
 
 
 def _question(field: str, resolution: Resolution) -> Question:
@@ -98,7 +105,7 @@ def _question(field: str, resolution: Resolution) -> Question:
 
 def _fields(call: RouteArguments, stops: dict[str, str], avoided: dict[str, str]) -> dict[str, Any]:
     """The call in the fields of the public schema, names resolved as far as they are known."""
-    values = call.model_dump(exclude_defaults=True, mode="json")
+    values = _plain(call)
     for field in ("origin", "destination"):
         if field in values:
             values[field] = stops.get(values[field], values[field])
@@ -110,13 +117,22 @@ def _fields(call: RouteArguments, stops: dict[str, str], avoided: dict[str, str]
 
 
 def _constraints(request: RouteRequest) -> dict[str, Any]:
-    values = request.model_dump(exclude_defaults=True, mode="json")
+    values = _plain(request)
     values |= {"origin": request.origin.label, "destination": request.destination.label}
     for field in ("via", "avoid_places"):
         if field in values:
             places: tuple[Place, ...] = getattr(request, field)
             values[field] = [place.label for place in places]
     return values
+
+
+def _plain(model: BaseModel) -> dict[str, Any]:
+    """The fields that are not at their default, as JSON has them; whole numbers without a fraction."""
+    values = model.model_dump(exclude_defaults=True, mode="json")
+    return {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in values.items()
+    }
 
 
 def _run(request: RouteRequest, progress: Progress) -> RouteAnswer:
@@ -127,7 +143,12 @@ def _verify(request: RouteRequest, answer: RouteAnswer) -> tuple[Check, ...]:
     if answer.route is None:
         why = answer.warnings[0] if answer.warnings else "no road connects the stops"
         return (Check(constraint="route", satisfied=False, evidence=why),)
-    return verify(router(_silent).graph, request, answer.route)
+    checks = verify(router(_silent).graph, request, answer.route)
+    if answer.relaxed and all(check.satisfied for check in checks):
+        # The search gave up a wish that the walk finds kept: they disagree, which is no proof.
+        evidence = "the search gave it up, although the route seems to keep it"
+        checks += tuple(Check(constraint=name, satisfied=False, evidence=evidence) for name in answer.relaxed)
+    return checks
 
 
 def _summary(answer: RouteAnswer) -> str:

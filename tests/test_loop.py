@@ -1,0 +1,216 @@
+"""The loop with scripted readings and the real route tool."""
+
+import pytest
+from fakes import NOTHING, FakeReader, Says, marks
+
+from planner import Planner, Status
+from planner.agent import _answer
+from planner.loop import Budget, BudgetSpent, Thresholds, build_loop
+from planner.reader import Usage
+from planner.sessions import memory_store, thread
+from tools.registry import TOOLS
+
+NEAR = "route | from Albany, NY | to Buffalo, NY"
+
+
+def silent(stage, share):
+    pass
+
+
+def take_turn(reader, *, budget=None, store=None, text="anything", thresholds=None, tools=TOOLS):
+    """One turn's final state."""
+    graph = build_loop(reader, tools, budget or Budget(), silent, thresholds).compile(checkpointer=store)
+    return graph.invoke(
+        {"text": text}, {"configurable": thread("t"), "recursion_limit": 20}, durability="exit"
+    )
+
+
+def planned(*readings, session=None, **options):
+    reader = FakeReader(*readings, **options)
+    return Planner(reader=reader).route("anything", session=session), reader
+
+
+def test_a_sure_reading_is_planned_checked_and_accounted_for():
+    answer, reader = planned(NEAR + " | avoid tolls | max 900 mi")
+    assert answer.status is Status.PLANNED == 0
+    assert answer.constraints == {
+        "origin": "Albany, NY",
+        "destination": "Buffalo, NY",
+        "avoid": ["tolls"],
+        "max_distance_km": 1448,
+    }
+    assert [check.constraint for check in answer.checks if not check.satisfied] == []
+    assert any(check.constraint == "avoid tolls" for check in answer.checks)
+    assert answer.result.route.toll_km == 0
+    # perceive 1, read 3; observe: perceive 1, holds 1
+    usage = answer.usage
+    assert (usage.model_calls, usage.tokens_out, usage.latent_steps) == (6, 9, 0)
+    assert reader.heard[0] == "anything"
+    assert "The route has" in reader.heard[1]
+    assert not reader.thought_about
+
+
+def test_only_defaults_are_left_out_and_everything_is_plain_data():
+    lines = NEAR + " | via Utica, NY; Rome, NY | any order | avoid motorways, tolls | not Pennsylvania"
+    answer, _ = planned(lines + " | shortest | round trip | hours 8 | leave 06:15 | by 23:00 | max 5000 km")
+    assert answer.constraints == {
+        "origin": "Albany, NY",
+        "destination": "Buffalo, NY",
+        "via": ["Utica, NY", "Rome, NY"],
+        "via_order": "any",
+        "avoid": ["motorways", "tolls"],
+        "avoid_places": ["Pennsylvania"],
+        "optimize": "distance",
+        "round_trip": True,
+        "max_hours_per_day": 8,
+        "depart": "06:15",
+        "arrive_by": "23:00",
+        "max_distance_km": 5000,
+    }
+
+
+def test_an_unsure_reading_is_thought_about_until_it_is_sure():
+    unsure, sure = Says(NEAR, unsure={"destination": 0.4}), Says("route | from Albany, NY | to Utica, NY")
+    answer, reader = planned(unsure, sure)
+    assert answer.usage.latent_steps == 1
+    assert answer.constraints["destination"] == "Utica, NY"
+    assert marks(reader.thought_about) == [1.0]
+
+
+def test_thinking_ends_with_the_budget_and_the_surest_reading_is_used():
+    first, second, third = (
+        Says(f"route | from Albany, NY | to {to}", sure=p)
+        for to, p in (("Utica, NY", 0.3), ("Buffalo, NY", 0.5), ("Rome, NY", 0.4))
+    )
+    answer, reader = planned(first, second, third)
+    assert answer.usage.latent_steps == 2 == Budget().latent_steps
+    assert answer.constraints["destination"] == "Buffalo, NY"
+    assert marks(reader.thought_about) == [1.0, 101.0]
+    assert marks(reader.began_with) == [None, 101.0], "the result is read into the state that was chosen"
+
+
+def test_what_stays_unsure_is_asked_about_and_not_run():
+    doubtful = Says(NEAR + " | via Utica, NY", unsure={"via": 0.2})
+    answer, reader = planned(*[doubtful] * 3)
+    assert answer.status is Status.NOT_UNDERSTOOD == 4
+    (question,) = answer.questions
+    assert (question.field, question.said) == ("via", "Utica, NY")
+    assert "20%" in question.reason
+    assert answer.result is None and not answer.checks
+    assert answer.constraints["via"] == ["Utica, NY"]
+    assert len(reader.heard) == 1
+
+
+def test_the_thresholds_decide():
+    reader = FakeReader(Says(NEAR, sure=0.5))
+    done = take_turn(reader, thresholds=Thresholds(sure=0.4, ask=0.3))
+    assert done["usage"].latent_steps == 0 and done["checks"]
+
+
+def test_a_result_that_would_change_the_wishes_is_not_remembered():
+    store, reader = memory_store(), FakeReader(NEAR, NEAR, kept=0.01)
+    first = take_turn(reader, store=store)
+    assert first["restored"] and first["ledger"][0].restored
+    take_turn(reader, store=store)
+    assert marks(reader.began_with) == [None, 1.0, 1.0, 2.0], "each turn starts without the last result"
+
+
+def test_a_result_that_changes_nothing_is_remembered():
+    store, reader = memory_store(), FakeReader(NEAR, NEAR)
+    assert not take_turn(reader, store=store)["restored"]
+    take_turn(reader, store=store)
+    assert marks(reader.began_with) == [None, 1.0, 2.0, 3.0]
+
+
+def test_a_restored_memory_is_told_where_there_is_a_session_to_remember(tmp_path):
+    reader = FakeReader(NEAR, NEAR, kept=0.01)
+    planner = Planner(reader=reader, sessions=tmp_path / "s.sqlite")
+    assert any("does not remember" in warning for warning in planner.route("a", session="s").warnings)
+    assert not any("remember" in warning for warning in planner.route("a").warnings)
+
+
+def test_the_ledger_holds_every_call_in_order():
+    store, reader = memory_store(), FakeReader(NEAR, NOTHING, NEAR + " | avoid tolls")
+    for _ in range(3):
+        done = take_turn(reader, store=store)
+    assert [(entry.turn, entry.call.count("\n")) for entry in done["ledger"]] == [(1, 3), (2, 4)]
+
+
+def test_what_was_not_understood_leaves_no_trace_in_the_state():
+    store, reader = memory_store(), FakeReader(NEAR, NOTHING, NEAR)
+    for _ in range(3):
+        take_turn(reader, store=store)
+    # perceive, observe; perceive (nothing understood); perceive again from what turn 1 left, observe
+    assert marks(reader.began_with) == [None, 1.0, 2.0, 2.0, 3.0]
+
+
+def test_nothing_of_a_turn_leaks_into_the_next():
+    store, reader = memory_store(), FakeReader(NEAR + " | max 1 km", "route | from Springfield | to Denver")
+    assert take_turn(reader, store=store)["checks"]
+    second = take_turn(reader, store=store)
+    assert second["questions"]
+    assert "checks" not in second and "result" not in second and "warnings" not in second
+    assert second["usage"].model_calls == 4
+
+
+@pytest.mark.parametrize("calls", [5, 3], ids=["reading", "observing"])
+def test_the_budget_of_model_calls_is_hard_and_costs_the_session_nothing(calls):
+    store, reader = memory_store(), FakeReader(NEAR, NEAR, NEAR)
+    take_turn(reader, store=store)
+    reader.calls_per_read = calls
+    with pytest.raises(BudgetSpent) as spent:
+        take_turn(reader, store=store, budget=Budget(model_calls=5))
+    assert spent.value.usage.model_calls == 6
+    reader.calls_per_read = 1
+    done = take_turn(reader, store=store)
+    assert reader.began_with[-2].slots[0, 0, 0] == 2.0, "the failed turn left no trace"
+    assert [entry.turn for entry in done["ledger"]] == [1, 2]
+
+
+def test_a_spent_budget_is_an_answer_with_its_cost():
+    reader = FakeReader(NEAR, calls_per_read=50)
+    answer = Planner(reader=reader, budget=Budget(model_calls=20)).route("anything")
+    assert answer.status is Status.NOT_UNDERSTOOD
+    assert "20 model calls" in answer.questions[0].reason
+    assert answer.usage.model_calls == 51
+
+
+def test_the_budget_of_steps_is_hard():
+    answer = Planner(reader=FakeReader(NEAR), budget=Budget(steps=3)).route("anything")
+    assert answer.status is Status.NOT_UNDERSTOOD
+    assert "3 steps" in answer.questions[0].reason
+
+
+def test_verification_alone_decides_between_planned_and_not():
+    answer, _ = planned(NEAR + " | max 100 km")
+    assert answer.status is Status.UNSATISFIED == 3
+    assert answer.result.route.distance_km > 100, "the nearest answer is given"
+    assert [c.constraint for c in answer.checks if not c.satisfied] == ["max_distance_km 100"]
+    assert answer.warnings
+
+
+def test_no_request_at_all_is_a_question():
+    answer, _ = planned(NOTHING)
+    assert answer.status is Status.NOT_UNDERSTOOD
+    assert answer.questions and answer.tool == "" and answer.turn == 0
+
+
+def test_a_turn_without_questions_and_checks_is_not_called_planned():
+    reading, _ = FakeReader(NEAR).read(None, {"route": TOOLS["route"].arguments})
+    assert _answer({"reading": reading, "usage": Usage()}, None, 0.0).status is Status.NOT_UNDERSTOOD
+
+
+@pytest.mark.parametrize(
+    "text", ["", "  \n\t", "\x00\x1b\x07", "\u200b\u2060"], ids=["none", "blank", "control", "zero-width"]
+)
+def test_no_text_is_refused_before_any_work(text):
+    reader = FakeReader()
+    answer = Planner(reader=reader).route(text)
+    assert answer.status is Status.NOT_UNDERSTOOD and "no text" in answer.questions[0].reason
+    assert reader.heard == []
+
+
+def test_text_that_is_no_unicode_is_read_all_the_same():
+    reader = FakeReader(NEAR)
+    assert Planner(reader=reader).route("caf\udce9").status is Status.PLANNED
+    assert reader.heard[0] == "caf?"
