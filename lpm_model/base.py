@@ -204,7 +204,7 @@ def _embedded(cache: Path, progress: Callable[[str], None], note: Callable[[str]
     try:
         convert_embedded(folder)
         return _read_base(folder)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         note(
             f"the converted base weights could not be kept, the next start will convert them again ({error})"
         )
@@ -212,7 +212,7 @@ def _embedded(cache: Path, progress: Callable[[str], None], note: Callable[[str]
         try:
             convert_embedded(Path(scratch) / _EMBEDDED)
             return _read_base(Path(scratch) / _EMBEDDED)
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
             raise BaseError(
                 f"no room to convert the base weights, neither in the cache nor in {scratch}: {error}"
             ) from error

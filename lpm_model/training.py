@@ -6,6 +6,7 @@ that target while the turn's own tokens are out of the window. Only the adapter 
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,8 @@ from lpm_model.retrofit import save_adapter
 from lpm_model.text import answer_ids, prompt_ids, segment_ids
 
 __all__ = ["Example", "Trainer", "TrainingConfig"]
+
+_POOL_BATCHES = 32  # drawn at a time, and sorted by length
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +145,13 @@ class Trainer:
             raise
 
     def _run(self, report: Callable[[dict[str, float]], None]) -> None:
-        rng = Random(f"{self.config.seed}/{self.step}")
-        torch.manual_seed(self.config.seed + self.step)
-        batches = self._batches(rng)
+        batches = self._batches()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.model.train()
         while self.step < self.config.steps:
             began = time.perf_counter()
             batch = next(batches)
-            metrics = self._train_step(batch, rng)
+            metrics = self._train_step(batch)
             metrics |= {"step": self.step, "seconds": time.perf_counter() - began, "lr": self._rate()}
             if self.step % self.config.validate_every == 0:
                 metrics |= self.validate()
@@ -166,7 +167,8 @@ class Trainer:
         fall = min(1.0, left / config.decay) if config.decay else 1.0
         return config.learning_rate * ramp * fall
 
-    def _train_step(self, batch: Sequence[Example], rng: Random) -> dict[str, float]:
+    def _train_step(self, batch: Sequence[Example]) -> dict[str, float]:
+        rng = Random(f"{self.config.seed}/step {self.step}")
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate()
         sight = rng.random() < self.config.sight
@@ -241,20 +243,27 @@ class Trainer:
         self.model.train()
         return {"valid_loss": sum(losses) / len(losses), "valid_exact": right / len(self.held_out)}
 
-    def _batches(self, rng: Random) -> Iterator[list[Example]]:
-        """Batches of conversations with targets after the same segments, and of similar length."""
-        size, stream = self.config.batch_size, self.examples(rng)
-        while True:
-            pool: dict[tuple[bool, ...], list[Example]] = {}
-            for _ in range(size * 48):
-                example = next(stream)
-                pool.setdefault(tuple(map(bool, example.targets)), []).append(example)
-            ready = []
-            for group in pool.values():
-                group.sort(key=lambda e: sum(map(len, e.segments)) + sum(map(len, e.targets)))
-                ready += [group[i : i + size] for i in range(0, len(group) - size + 1, size)]
+    def _batches(self) -> Iterator[list[Example]]:
+        """Batches of conversations with targets after the same segments, and of similar length.
+
+        Which batch a step gets depends on the seed and the step alone: a run that was interrupted goes on
+        as if it had not been.
+        """
+        size, first = self.config.batch_size, self.step
+        for number in itertools.count(first // _POOL_BATCHES):
+            rng = Random(f"{self.config.seed}/pool {number}")
+            stream = self.examples(rng)
+            ready: list[list[Example]] = []
+            while len(ready) < _POOL_BATCHES:
+                pool: dict[tuple[bool, ...], list[Example]] = {}
+                for _ in range(size * _POOL_BATCHES * 3 // 2):
+                    example = next(stream)
+                    pool.setdefault(tuple(map(bool, example.targets)), []).append(example)
+                for group in pool.values():
+                    group.sort(key=lambda e: sum(map(len, e.segments)) + sum(map(len, e.targets)))
+                    ready += [group[i : i + size] for i in range(0, len(group) - size + 1, size)]
             rng.shuffle(ready)
-            yield from ready
+            yield from ready[max(0, first - number * _POOL_BATCHES) : _POOL_BATCHES]
 
     def _padded(self, rows: Sequence[Sequence[int]], *, left: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Token ids and mask, each (B, T), padded on one side."""

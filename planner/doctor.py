@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import shutil
+import sqlite3
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +78,14 @@ def _cache() -> Finding:
 
 def _sessions() -> Finding:
     file = sessions_file()
-    return Finding("sessions", True, f"{file}, {_size(file)}" if file.exists() else f"{file}: none yet")
+    if not file.exists():
+        return Finding("sessions", True, f"{file}: none yet")
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            (count,) = connection.execute("SELECT count(DISTINCT thread_id) FROM checkpoints").fetchone()
+    except sqlite3.Error as error:
+        return Finding("sessions", False, f"{file} is damaged ({error}): move it away")
+    return Finding("sessions", True, f"{count} in {file}, {_size(file)}")
 
 
 def _browser() -> Finding:

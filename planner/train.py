@@ -29,11 +29,13 @@ from tools.notation import write_call
 from tools.places import Gazetteer
 from tools.places.data import nicknames
 from tools.registry import TOOLS
+from tools.roads.tool import in_one_line
 
 __all__ = ["ConfigError", "DataConfig", "TrainConfig", "place_names", "train"]
 
 _HELD_OUT_SHARE = 40  # one town in so many is never trained on
 _LONGEST_NAME = 26
+_OBSERVED_SHARE, _OBSERVED_SINGLE_SHARE = 0.7, 0.05  # conversations with the tool's results in them
 
 
 class ConfigError(ValueError):
@@ -111,19 +113,33 @@ def data_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def _example(conversation: Conversation) -> Example:
+def _example(conversation: Conversation, rng: Random) -> Example:
+    """A conversation as the loop runs it: turns of the person, mostly with the tool's results between them.
+
+    A result changes nothing of what the person wants; a few examples end with one to teach this.
+    """
     arguments = TOOLS[conversation.domain].arguments
-    return Example(
-        tuple(turn.user for turn in conversation.turns),
-        tuple(write_call(conversation.domain, arguments, turn.means) for turn in conversation.turns),
-    )
+    segments: list[str] = []
+    targets: list[str] = []
+    observed = rng.random() < (_OBSERVED_SHARE if len(conversation.turns) > 1 else _OBSERVED_SINGLE_SHARE)
+    for turn in conversation.turns:
+        segments.append(turn.user)
+        targets.append(write_call(conversation.domain, arguments, turn.means))
+        if observed and targets[-1].count("\n") > 2:
+            km = rng.uniform(20, 5000)
+            segments.append(in_one_line(km, km / rng.uniform(75, 105)))
+            targets.append("")
+    if observed:
+        last = max(i for i, target in enumerate(targets) if target)
+        targets[-1] = targets[last]
+    return Example(tuple(segments), tuple(targets))
 
 
 def _stream(names: PlaceNames, config: DataConfig) -> Callable[[Random], Iterator[Example]]:
     def stream(rng: Random) -> Iterator[Example]:
         source = RouteConversations(names, rng, config.turns)
         while True:
-            example = _example(source.conversation())
+            example = _example(source.conversation(), rng)
             if all(len(text) <= config.max_characters for text in example.segments):
                 yield example
 

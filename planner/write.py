@@ -7,12 +7,13 @@ import os
 from pathlib import Path
 
 from planner.answer import Answer
+from tools.files import write_whole
 from tools.roads import RouteAnswer
 from tools.roads.export import to_geojson, to_gpx
 from tools.roads.map import write_map
 from tools.roads.tool import gazetteer, router
 
-__all__ = ["check_target", "write_files", "write_whole"]
+__all__ = ["check_target", "write_files"]
 
 
 def check_target(path: Path) -> None:
@@ -58,21 +59,6 @@ def write_files(
     except OSError as error:
         raise OSError(f"cannot write the route: {error}") from error
     return asked
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file, replacing what is there only once the new one is whole.
-
-    Raises:
-        OSError: If it cannot be written; what was there stays.
-    """
-    target = path.resolve()  # a link keeps pointing where it does
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _silent(_stage: str, _share: float) -> None:

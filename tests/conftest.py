@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import settings
 
 # The planner needs no network once it is set up; a test that would use one fails instead.
@@ -10,3 +11,13 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # No deadline: on a busy machine the time of one example says nothing.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def embedded_base(tmp_path_factory):
+    """The embedded base, converted: most of a minute, once for all tests."""
+    from lpm_model.base import convert_embedded
+
+    folder = tmp_path_factory.mktemp("embedded") / "base"
+    convert_embedded(folder)
+    return folder

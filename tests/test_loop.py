@@ -1,14 +1,20 @@
 """The loop with scripted readings and the real route tool."""
 
+from types import SimpleNamespace
+
 import pytest
+import torch
 from fakes import NOTHING, FakeReader, Says, marks
 
+from lpm_model.decoding import Decoded
+from lpm_model.state import LatentState
 from planner import Planner, Status
 from planner.agent import _answer
 from planner.loop import Budget, BudgetSpent, Thresholds, build_loop
-from planner.reader import Usage
+from planner.reader import LPMReader, Usage
 from planner.sessions import memory_store, thread
 from tools.registry import TOOLS
+from tools.roads.arguments import RouteArguments
 
 NEAR = "route | from Albany, NY | to Buffalo, NY"
 
@@ -32,7 +38,7 @@ def planned(*readings, session=None, **options):
 
 def test_a_sure_reading_is_planned_checked_and_accounted_for():
     answer, reader = planned(NEAR + " | avoid tolls | max 900 mi")
-    assert answer.status is Status.PLANNED == 0
+    assert answer.status is Status.PLANNED
     assert answer.constraints == {
         "origin": "Albany, NY",
         "destination": "Buffalo, NY",
@@ -92,7 +98,7 @@ def test_thinking_ends_with_the_budget_and_the_surest_reading_is_used():
 def test_what_stays_unsure_is_asked_about_and_not_run():
     doubtful = Says(NEAR + " | via Utica, NY", unsure={"via": 0.2})
     answer, reader = planned(*[doubtful] * 3)
-    assert answer.status is Status.NOT_UNDERSTOOD == 4
+    assert answer.status is Status.NOT_UNDERSTOOD
     (question,) = answer.questions
     assert (question.field, question.said) == ("via", "Utica, NY")
     assert "20%" in question.reason
@@ -103,7 +109,7 @@ def test_what_stays_unsure_is_asked_about_and_not_run():
 
 def test_the_thresholds_decide():
     reader = FakeReader(Says(NEAR, sure=0.5))
-    done = take_turn(reader, thresholds=Thresholds(sure=0.4, ask=0.3))
+    done = take_turn(reader, store=memory_store(), thresholds=Thresholds(sure=0.4, ask=0.3))
     assert done["usage"].latent_steps == 0 and done["checks"]
 
 
@@ -145,7 +151,10 @@ def test_what_was_not_understood_leaves_no_trace_in_the_state():
 
 
 def test_nothing_of_a_turn_leaks_into_the_next():
-    store, reader = memory_store(), FakeReader(NEAR + " | max 1 km", "route | from Springfield | to Denver")
+    store, reader = (
+        memory_store(),
+        FakeReader(NEAR + " | max 1 km", "route | from Springfield | to Los Angeles"),
+    )
     assert take_turn(reader, store=store)["checks"]
     second = take_turn(reader, store=store)
     assert second["questions"]
@@ -183,7 +192,7 @@ def test_the_budget_of_steps_is_hard():
 
 def test_verification_alone_decides_between_planned_and_not():
     answer, _ = planned(NEAR + " | max 100 km")
-    assert answer.status is Status.UNSATISFIED == 3
+    assert answer.status is Status.UNSATISFIED
     assert answer.result.route.distance_km > 100, "the nearest answer is given"
     assert [c.constraint for c in answer.checks if not c.satisfied] == ["max_distance_km 100"]
     assert answer.warnings
@@ -214,3 +223,14 @@ def test_text_that_is_no_unicode_is_read_all_the_same():
     reader = FakeReader(NEAR)
     assert Planner(reader=reader).route("caf\udce9").status is Status.PLANNED
     assert reader.heard[0] == "caf?"
+
+
+def test_a_written_call_that_cannot_be_read_back_is_not_understood(monkeypatch):
+    """The grammar's names may hold line breaks of other kinds than the one that ends a line."""
+    written = Decoded("route\nfrom Al\x85bany\nto Utica\n", True, (), 9, 5)
+    reader = LPMReader.__new__(LPMReader)
+    monkeypatch.setattr(reader, "_decoder", SimpleNamespace(write=lambda *_, **__: written), raising=False)
+    monkeypatch.setattr(reader, "_mode", "state", raising=False)
+    monkeypatch.setattr(reader, "_seen", [], raising=False)
+    reading, cost = reader.read(LatentState(torch.zeros(1, 1, 1), 1, ""), {"route": RouteArguments})
+    assert (reading.tool, dict(reading.values), cost.model_calls) == ("", {}, 5)

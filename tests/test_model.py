@@ -1,4 +1,4 @@
-"""The persistent-memory decoder: equal to its base at the start, causal, and the same in every order of reading."""
+"""The persistent-memory decoder: its base at the start, causal, and the same in every order of reading."""
 
 import pytest
 import torch
@@ -9,7 +9,6 @@ from torch.testing import assert_close
 from transformers import AutoModelForCausalLM, DynamicCache, GPT2Config, GPT2LMHeadModel, LlamaConfig
 
 from lpm_model import LPMConfig, LPMForCausalLM
-from lpm_model.base import convert_embedded
 from lpm_model.retrofit import from_base, from_base_tensors
 
 FAMILY = pytest.mark.parametrize("family", FAMILIES)
@@ -34,9 +33,8 @@ def test_a_retrofitted_model_starts_as_its_base(family):
         )
 
 
-def test_the_embedded_base_keeps_its_logits(tmp_path):
-    convert_embedded(tmp_path / "base")
-    base = AutoModelForCausalLM.from_pretrained(tmp_path / "base", dtype=torch.float32).eval()
+def test_the_embedded_base_keeps_its_logits(embedded_base):
+    base = AutoModelForCausalLM.from_pretrained(embedded_base, dtype=torch.float32).eval()
     model = LPMForCausalLM.from_base(base)
     ids = torch.tensor([[1, 504, 2863, 28, 12182, 314, 260, 3575]])
     with torch.no_grad():
@@ -65,10 +63,13 @@ def test_a_state_that_is_not_compressed_is_refused(state_dim):
 
 def test_a_narrow_state_is_the_best_low_rank_copy_of_keys_and_values():
     base = tiny_base()
-    pair = torch.cat([base.model.layers[0].self_attn.k_proj.weight, base.model.layers[0].self_attn.v_proj.weight])
-    exact, narrow = (from_base(base, **MEMORY, state_dim=r).model.layers[0].memory for r in (32, 12))
-    assert_close(exact.up.weight @ exact.down.weight, pair)
-    left = pair - narrow.up.weight @ narrow.down.weight
+    pair = torch.cat(
+        [base.model.layers[0].self_attn.k_proj.weight, base.model.layers[0].self_attn.v_proj.weight]
+    )
+    exact, narrow = (from_base(base, **MEMORY, state_dim=r).state_dict() for r in (32, 12))
+    up, down = "model.layers.0.memory.up.weight", "model.layers.0.memory.down.weight"
+    assert_close(exact[up] @ exact[down], pair)
+    left = pair - narrow[up] @ narrow[down]
     assert_close(left.norm(), torch.linalg.svdvals(pair)[12:].norm(), atol=1e-4, rtol=1e-4)
     assert "model.layers.0.memory.down.weight" in from_base(base, **MEMORY, state_dim=12).learned_names
 
@@ -188,7 +189,9 @@ def test_generate_carries_the_state_and_equals_greedy_by_hand():
     model, prompt = MODELS["llama"], tokens(2, 5)
     with torch.no_grad():
         state = model(tokens(2, 8, seed=3), write=True).latent_state
-        made = model.generate(prompt, latent_state=state, max_new_tokens=8, do_sample=False, eos_token_id=None)
+        made = model.generate(
+            prompt, latent_state=state, max_new_tokens=8, do_sample=False, eos_token_id=None
+        )
         by_hand = prompt
         for _ in range(8):
             logits = model(by_hand, latent_state=state).logits[:, -1]

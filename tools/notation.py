@@ -38,7 +38,10 @@ __all__ = [
     "write_call",
 ]
 
-_NAME = r"/[^\s;,\n][^;,\n]{0,38}[^\s;,\n](, [A-Z][A-Z])?/"
+# No control characters and no line breaks of any kind: a name is one line of readable text.
+_INSIDE = r"[^;,\x00-\x1f\x7f-\x9f\u2028\u2029]"
+_EDGE = r"[^\s;,\x00-\x1f\x7f-\x9f\u2028\u2029]"
+_NAME = rf"/{_EDGE}{_INSIDE}{{0,38}}{_EDGE}(, [A-Z][A-Z])?/"
 
 
 class Form(Protocol):
@@ -258,7 +261,7 @@ def read_call(
     values: dict[str, Any] = {}
     places: dict[str, tuple[int, int]] = {}
     position = len(name) + 1
-    for row in body.splitlines():
+    for row in body.removesuffix("\n").split("\n") if body else ():
         match = next((w for w in by_word if row == w or row.startswith(w + " ")), None)
         if match is None:
             raise ValueError(f"no argument of {name!r} is written {row!r}")

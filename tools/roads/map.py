@@ -7,8 +7,6 @@ The page holds everything: lines as base64 of whole-number steps, one style shee
 from __future__ import annotations
 
 import base64
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -54,15 +52,7 @@ def write_map(
 
     Raises OSError where the file cannot be written, ValueError for a route without legs.
     """
-    page = render_map(route, graph, title=title, checks=checks, warnings=warnings, towns=towns)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-        os.chmod(beside, 0o644)
-        os.replace(beside, path)
-    finally:
-        Path(beside).unlink(missing_ok=True)
+    write_whole(path, render_map(route, graph, title=title, checks=checks, warnings=warnings, towns=towns))
 
 
 def render_map(

@@ -15,7 +15,7 @@ from tools.roads.types import Check, RouteAnswer, RouteRequest
 from tools.roads.verify import verify
 from tools.tool import Progress, Question, Questions, Tool
 
-__all__ = ["ROUTE_TOOL", "gazetteer", "router"]
+__all__ = ["ROUTE_TOOL", "gazetteer", "in_one_line", "router"]
 
 _SHOWN = 6
 
@@ -154,8 +154,12 @@ def _verify(request: RouteRequest, answer: RouteAnswer) -> tuple[Check, ...]:
 def _summary(answer: RouteAnswer) -> str:
     if answer.route is None:
         return "No road connects these places."
-    route = answer.route
-    return f"The route has {route.distance_km:,.0f} km and takes {route.duration_h:.1f} hours."
+    return in_one_line(answer.route.distance_km, answer.route.duration_h)
+
+
+def in_one_line(distance_km: float, duration_h: float) -> str:
+    """A route as the agent remembers it."""
+    return f"The route has {distance_km:,.0f} km and takes {duration_h:.1f} hours."
 
 
 def _silent(_stage: str, _share: float) -> None:

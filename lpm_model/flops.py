@@ -1,0 +1,94 @@
+"""How many operations a turn costs: counted from the shapes, two for every multiplication and addition.
+
+With T tokens run, S positions they attend to, D the hidden width, A = heads * head_dim, P = 2 * kv heads *
+head_dim, H the MLP's width, V the vocabulary, and per layer of the memory K slots of r numbers, gates of
+rank g and a merge of rank m:
+
+    base layer      2 T (D (A + P) + A D + 3 D H)  +  4 T S A      weights, then scores and their values
+    head            2 V D for every position that gets logits
+    slots read      2 K r P  +  2 T m (2 D + A)                    W_up, then the merge
+    slots written   K more positions run, and 2 K (D r + (D + r) g + 2 g r)
+
+Attention is counted as it is computed: every one of T rows over all S columns. Normalisations, rotary
+positions, softmaxes and activations are left out, as is usual: they are below one in a hundred. The
+counts are those of inference, with the low-rank updates folded into the weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lpm_model.configuration import LPMConfig
+
+__all__ = ["Forward", "forward_flops", "remembering_turn_flops", "rereading_turn_flops"]
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """One call of the model.
+
+    Attributes:
+        tokens: Tokens run.
+        past: Tokens already in the window, whose keys and values are kept.
+        logits: Positions that get logits.
+        reads: Whether a state is read.
+        writes: Whether the state is written.
+    """
+
+    tokens: int
+    past: int = 0
+    logits: int = 0
+    reads: bool = False
+    writes: bool = False
+
+
+def forward_flops(config: LPMConfig, call: Forward) -> int:
+    """Operations of one call, by the formulas above; one that neither reads nor writes is the base's."""
+    width, hidden, slots, state = (
+        config.hidden_size,
+        config.intermediate_size,
+        config.num_slots,
+        config.state_dim,
+    )
+    heads, pair = config.num_attention_heads * config.head_dim, 2 * config.kv_dim
+    rows = call.tokens + slots * call.writes
+    seen = slots * call.reads + call.past + rows
+    layer = 2 * rows * (width * (heads + pair) + heads * width + 3 * width * hidden) + 4 * rows * seen * heads
+    if call.reads:
+        layer += 2 * slots * state * pair + 2 * rows * config.merge_rank * (2 * width + heads)
+    if call.writes:
+        gates = (width + state) * config.gate_rank + 2 * config.gate_rank * state
+        layer += 2 * slots * (width * state + gates)
+    return config.num_hidden_layers * layer + 2 * call.logits * config.vocab_size * width
+
+
+def remembering_turn_flops(config: LPMConfig, request: int, answer: int, *, first: bool) -> int:
+    """Operations of reading a request into the state and writing an answer from it, token by token.
+
+    Nothing of earlier turns is run again: the cost is the same whatever was said before.
+
+    Args:
+        config: The model's.
+        request: Tokens of this turn.
+        answer: Tokens written.
+        first: Whether the memory is still empty.
+    """
+    total = 0
+    for start in range(0, request, config.segment_length):
+        size = min(config.segment_length, request - start)
+        total += forward_flops(config, Forward(size, reads=not first or start > 0, writes=True))
+    return total + sum(forward_flops(config, Forward(1, past=i, logits=1, reads=True)) for i in range(answer))
+
+
+def rereading_turn_flops(config: LPMConfig, transcript: int, request: int, answer: int) -> int:
+    """Operations of the base alone, which runs the whole transcript before it answers.
+
+    Args:
+        config: The model's.
+        transcript: Tokens of all earlier turns, requests and answers.
+        request: Tokens of this turn.
+        answer: Tokens written, with the keys and values of the window kept meanwhile.
+    """
+    read = forward_flops(config, Forward(transcript + request, logits=1))
+    rest = range(transcript + request, transcript + request + answer - 1)
+    return read + sum(forward_flops(config, Forward(1, past=past, logits=1)) for past in rest)

@@ -1,0 +1,150 @@
+"""Reading conversations whose meaning is known: what counts as exact, and files that are wrong."""
+
+import json
+
+import pytest
+from fakes import NOTHING, FakeReader
+from typer.testing import CliRunner
+
+import cli
+import planner.evaluate as evaluation
+from planner.evaluate import EvaluationError, GoldConversation, evaluate, read_gold
+
+SIMPLE = {"origin": "Albany, NY", "destination": "Utica, NY"}
+
+
+def silent(stage, share):
+    pass
+
+
+def gold(*turns, name="route-1", domain="route"):
+    said = [{"user": "anything", "means": means} for means in turns]
+    return {"id": name, "domain": domain, "style": "terse", "turns": said}
+
+
+def read(reader, *conversations):
+    return evaluate(reader, [GoldConversation(**c) for c in conversations], silent)
+
+
+def test_every_turn_is_predicted_with_resolved_names_and_counted():
+    reader = FakeReader(
+        "route | from Albany, NY | to Utica, NY",
+        "route | from Albany, NY | to Utica, NY | avoid tolls",
+        "route | from albany, ny | to Buffalo, NY",
+    )
+    predictions, lines = read(
+        reader, gold(SIMPLE, SIMPLE | {"avoid": ["tolls"]}), gold(SIMPLE, name="route-2")
+    )
+    assert predictions == [
+        {"id": "route-1", "turns": [{"means": SIMPLE}, {"means": SIMPLE | {"avoid": ["tolls"]}}]},
+        {"id": "route-2", "turns": [{"means": SIMPLE | {"destination": "Buffalo, NY"}}]},
+    ]
+    assert lines[:2] == ["first turns exact: 1/2", "later turns exact: 1/1"]
+    assert "4.0 model calls" in lines[2]
+
+
+def test_conversations_start_afresh_even_under_one_name_and_turns_go_on():
+    reader = FakeReader(*["route | from Albany, NY | to Utica, NY"] * 3)
+    read(reader, gold(SIMPLE, SIMPLE), gold(SIMPLE))
+    first, second, third = reader.began_with
+    assert first is None and second is not None and third is None
+
+
+def test_no_tool_runs():
+    reader = FakeReader("route | from New York | to Honolulu, HI")
+    read(reader, gold(SIMPLE))
+    assert reader.heard == ["anything"], "a result would have been read into the state"
+
+
+def test_what_is_asked_back_is_still_predicted():
+    predictions, _ = read(FakeReader("route | from Albany, NY | to Qwxzyville"), gold(SIMPLE))
+    assert predictions[0]["turns"][0]["means"] == SIMPLE | {"destination": "Qwxzyville"}
+
+
+def test_a_turn_that_cannot_be_read_is_wrong_and_not_the_end():
+    reader = FakeReader("route | from Albany, NY | to Utica, NY", NOTHING, longest=10)
+    long = gold(SIMPLE)
+    long["turns"][0]["user"] = "x" * 11
+    predictions, lines = read(reader, long, gold(SIMPLE), gold(SIMPLE))
+    assert [p["turns"][0]["means"] for p in predictions] == [{}, SIMPLE, {}]
+    assert lines[0] == "first turns exact: 1/3"
+
+
+@pytest.mark.parametrize(
+    "said, meant, exact",
+    [
+        ({"via": ["A", "B"]}, {"via": ["B", "A"]}, False),
+        ({"via": ["A", "B"], "via_order": "any"}, {"via": ["B", "A"], "via_order": "any"}, True),
+        ({"via_order": "any"}, {"via": ["B"], "via_order": "any"}, False),
+        ({"avoid_places": ["A", "B"]}, {"avoid_places": ["B", "A"]}, True),
+        ({"max_distance_km": 5.0}, {"max_distance_km": 5}, True),
+        ({}, {"round_trip": True}, False),
+        ({"avoid": ["tolls"]}, {"avoid": "tolls"}, False),
+    ],
+)
+def test_what_counts_as_exact(said, meant, exact):
+    assert evaluation._same(said, meant) is exact
+
+
+@pytest.mark.parametrize(
+    "line, told",
+    [
+        ("{", "line 3: Invalid JSON"),
+        ("[]", "line 3"),
+        ('{"id": "a", "domain": "route"}', "line 3: turns: Field required"),
+        (json.dumps(gold()), "line 3: turns"),
+        ('{"id": "a", "domain": "route", "turns": [{"user": "x"}]}', "line 3: turns.0.means"),
+    ],
+)
+def test_a_bad_line_is_named_by_its_number(tmp_path, line, told):
+    file = tmp_path / "gold.jsonl"
+    file.write_text(json.dumps(gold(SIMPLE)) + "\n\n" + line + "\n")
+    with pytest.raises(EvaluationError, match=told):
+        read_gold(file)
+
+
+def test_a_line_ends_only_at_a_newline(tmp_path):
+    file = tmp_path / "gold.jsonl"
+    conversation = gold(SIMPLE, name="odd\u2028name\x85")
+    file.write_text(json.dumps(conversation, ensure_ascii=False) + "\n")
+    assert [c.id for c in read_gold(file)] == ["odd\u2028name\x85"]
+
+
+@pytest.mark.parametrize(
+    "content, args, told",
+    [
+        (None, (), "cannot read"),
+        (b"\xff\xfe", (), "cannot read"),
+        (b"", (), "no conversation"),
+        (json.dumps(gold({}, domain="cooking")).encode(), (), "no conversation"),
+        (json.dumps(gold(SIMPLE)).encode(), ("--domain", "cooking"), "no conversation of cooking"),
+        (json.dumps(gold(SIMPLE)).encode(), ("--out", "missing/out.jsonl"), "cannot write"),
+        (json.dumps(gold(SIMPLE)).encode(), ("--base", "/nowhere"), "no model at /nowhere"),
+    ],
+)
+def test_the_command_refuses_what_it_cannot_use(tmp_path, content, args, told):
+    file = tmp_path / "gold.jsonl"
+    if content is not None:
+        file.write_bytes(content)
+    result = CliRunner().invoke(cli.app, ["eval", str(file), *args])
+    assert result.exit_code == 2 and told in result.stderr and result.stdout == ""
+
+
+def test_the_command_writes_what_it_read(tmp_path, monkeypatch):
+    file, out = tmp_path / "gold.jsonl", tmp_path / "out.jsonl"
+    conversations = [gold(SIMPLE, name=str(n)) for n in range(3)] + [gold({}, domain="cooking")]
+    file.write_text("\n".join(map(json.dumps, conversations)))
+    modes = []
+    monkeypatch.setattr(evaluation, "load_model", lambda *args, **options: None)
+
+    def reader(loaded, mode):
+        modes.append(mode)
+        return FakeReader(*["route | from Albany, NY | to Utica, NY"] * 2)
+
+    monkeypatch.setattr(evaluation, "LPMReader", reader)
+    args = ["eval", str(file), "--limit", "2", "--reading", "zeroed", "--out", str(out)]
+    result = CliRunner().invoke(cli.app, args)
+    assert result.exit_code == 0 and modes == ["zeroed"]
+    assert "first turns exact: 2/2" in result.stdout and "left out: 1" in result.stdout
+    written = [json.loads(line) for line in out.read_text().splitlines()]
+    assert written == [{"id": str(n), "turns": [{"means": SIMPLE}]} for n in range(2)]
