@@ -18,8 +18,9 @@ from lpm_model.base import load_model
 from planner.loop import Budget, BudgetSpent, build_loop
 from planner.reader import LPMReader, Reader, ReadingMode, TooLong
 from planner.sessions import memory_store, thread
-from planner.write import check_target, write_whole
+from planner.write import check_target
 from tools.cache import cache_dir
+from tools.files import write_whole
 from tools.registry import TOOLS
 from tools.tool import Progress
 

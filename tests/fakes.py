@@ -59,7 +59,7 @@ class FakeReader:
         self.thought_about.append(state)
         return self._next(state, 100.0), Usage(model_calls=1, latent_steps=1)
 
-    def read(self, state: LatentState, calls: Mapping[str, type[BaseModel]]) -> tuple[Reading, Usage]:
+    def read(self, state: LatentState | None, calls: Mapping[str, type[BaseModel]]) -> tuple[Reading, Usage]:
         said = self.readings.pop(0)
         cost = Usage(model_calls=self.calls_per_read, tokens_out=9)
         if not said.lines:

@@ -1,10 +1,9 @@
 """Tiny decoders that speak: a few layers, and a real tokenizer of single bytes."""
 
 import torch
-from test_decoding import byte_tokenizer
-from tiny import FAMILIES, MEMORY, SIZES
 
 from lpm_model.retrofit import from_base
+from tests.tiny import FAMILIES, MEMORY, SIZES, byte_tokenizer
 
 TOKENIZER = byte_tokenizer()
 

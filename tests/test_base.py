@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from talking import MEMORY, TOKENIZER, save_base, talking_base
 from torch.testing import assert_close
 from transformers import AutoModelForCausalLM
 
@@ -13,6 +12,8 @@ from lpm_model import base as bases
 from lpm_model.base import ADAPTER_NAME, BaseError, embedded_gguf, load_for_training, load_model
 from lpm_model.retrofit import fingerprint, from_base, save_adapter
 from lpm_model.text import segment_ids
+from tests.talking import TOKENIZER, save_base, talking_base
+from tests.tiny import MEMORY
 
 IDS = torch.tensor([segment_ids(TOKENIZER, "Reno to Elko, no tolls")])
 

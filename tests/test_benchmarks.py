@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from talking import MEMORY, TOKENIZER, talking_base, talking_model
-from tiny import tiny_base, tiny_model
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import DynamicCache
 
 from benchmarks import planner as measured
 from lpm_model.base import LoadedModel
 from lpm_model.flops import Forward, forward_flops, remembering_turn_flops, rereading_turn_flops
+from tests.talking import TOKENIZER, talking_base, talking_model
+from tests.tiny import MEMORY, tiny_base, tiny_model
 from tools.roads.arguments import RouteArguments
 
 CALLS = {"route": RouteArguments}

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import NOTHING, FakeReader, Says
 from typer.testing import CliRunner
 
 import cli
 import lpm_model.base
 import tools.roads.tool as route_tool
 from planner import Planner
+from tests.fakes import NOTHING, FakeReader, Says
 from tools.roads import RoadDataMissing
 
 NEAR = "route | from Albany, NY | to Utica, NY"

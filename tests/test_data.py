@@ -5,12 +5,12 @@ from string import Formatter
 
 import pytest
 from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
-from readback import meant_delta, meant_distance, meant_time
 
 from lpm_model.data import render, revise, route
 from lpm_model.data.revise import RouteConversations
 from lpm_model.data.route import RouteRequests, phrases
 from planner.train import place_names
+from tests.readback import meant_delta, meant_distance, meant_time
 from tools.notation import grammar, read_call, write_call
 from tools.places import Gazetteer
 from tools.roads.arguments import RouteArguments

@@ -2,37 +2,19 @@
 
 import pytest
 import torch
-from tokenizers import Tokenizer, models, pre_tokenizers
-from tiny import tiny_model
-from transformers import PreTrainedTokenizerFast
 
 from lpm_model.decoding import ConstrainedDecoder
 from lpm_model.text import answer_ids, prompt_ids, segment_ids
+from tests.tiny import SIZES, byte_tokenizer, tiny_model
 from tools.notation import grammar, read_call
 from tools.roads.arguments import RouteArguments
 
 CALLS = {"route": RouteArguments}
 
 
-def byte_tokenizer():
-    """A real fast tokenizer of single bytes with the base's marks."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocab = {c: i + 3 for i, c in enumerate(alphabet)} | {"<unk>": 0, "<|im_start|>": 1, "<|im_end|>": 2}
-    inner = Tokenizer(models.BPE(vocab, [], unk_token="<unk>"))
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    from tokenizers.decoders import ByteLevel
-
-    inner.decoder = ByteLevel()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="<unk>", eos_token="<|im_end|>")
-    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>"]})
-    return tokenizer
-
-
 @pytest.fixture(scope="module")
 def parts():
     tokenizer = byte_tokenizer()
-    from tiny import SIZES
-
     SIZES["vocab_size"], before = len(tokenizer), SIZES["vocab_size"]
     try:
         model = tiny_model()

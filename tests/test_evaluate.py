@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from fakes import NOTHING, FakeReader
 from typer.testing import CliRunner
 
 import cli
 import planner.evaluate as evaluation
 from planner.evaluate import EvaluationError, GoldConversation, evaluate, read_gold
+from tests.fakes import NOTHING, FakeReader
 
 SIMPLE = {"origin": "Albany, NY", "destination": "Utica, NY"}
 

@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from fakes import NOTHING, FakeReader, Says, marks
 
 from lpm_model.decoding import Decoded
 from lpm_model.state import LatentState
@@ -13,6 +12,7 @@ from planner.agent import _answer
 from planner.loop import Budget, BudgetSpent, Thresholds, build_loop
 from planner.reader import LPMReader, Usage
 from planner.sessions import memory_store, thread
+from tests.fakes import NOTHING, FakeReader, Says, marks
 from tools.registry import TOOLS
 from tools.roads.arguments import RouteArguments
 
@@ -172,7 +172,8 @@ def test_the_budget_of_model_calls_is_hard_and_costs_the_session_nothing(calls):
     assert spent.value.usage.model_calls == 6
     reader.calls_per_read = 1
     done = take_turn(reader, store=store)
-    assert reader.began_with[-2].slots[0, 0, 0] == 2.0, "the failed turn left no trace"
+    before = reader.began_with[-2]
+    assert before is not None and before.slots[0, 0, 0] == 2.0, "the failed turn left no trace"
     assert [entry.turn for entry in done["ledger"]] == [1, 2]
 
 

@@ -4,12 +4,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import FAMILIES, MEMORY, SIZES, tiny_base, tiny_model
 from torch.testing import assert_close
 from transformers import AutoModelForCausalLM, DynamicCache, GPT2Config, GPT2LMHeadModel, LlamaConfig
 
 from lpm_model import LPMConfig, LPMForCausalLM
 from lpm_model.retrofit import from_base, from_base_tensors
+from tests.tiny import FAMILIES, MEMORY, SIZES, tiny_base, tiny_model
 
 FAMILY = pytest.mark.parametrize("family", FAMILIES)
 

@@ -37,7 +37,10 @@ arguments = st.fixed_dictionaries(
 def accepts(text):
     tokenizer = LLTokenizer("byte")
     matcher = LLMatcher(tokenizer, LLMatcher.grammar_from_lark(grammar(CALLS)))
-    return matcher.try_consume_tokens(tokenizer.tokenize_str(text)) == len(text.encode()) and matcher.is_accepting()
+    return (
+        matcher.try_consume_tokens(tokenizer.tokenize_str(text)) == len(text.encode())
+        and matcher.is_accepting()
+    )
 
 
 @given(values=arguments)
@@ -53,7 +56,9 @@ def test_a_written_call_is_read_back_and_fits_the_grammar(values):
 
 
 def test_miles_become_kilometres():
-    text = write_call("route", RouteArguments, {"origin": "Rome", "destination": "Troy", "max_distance_km": "200 mi"})
+    text = write_call(
+        "route", RouteArguments, {"origin": "Rome", "destination": "Troy", "max_distance_km": "200 mi"}
+    )
     assert text.endswith("max 200 mi\n")
     assert read_call(text, CALLS)[1]["max_distance_km"] == 322
 

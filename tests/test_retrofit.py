@@ -5,10 +5,10 @@ import json
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import FAMILIES, MEMORY, tiny_base, tiny_model
 from torch.testing import assert_close
 
 from lpm_model.retrofit import AdapterError, fingerprint, from_base, load_adapter, read_adapter, save_adapter
+from tests.tiny import FAMILIES, MEMORY, tiny_base, tiny_model
 
 FAMILY = pytest.mark.parametrize("family", FAMILIES)
 IDS = torch.arange(3, 14)[None]

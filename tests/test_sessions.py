@@ -8,13 +8,13 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from fakes import FULL_SIZE, NOTHING, FakeReader, marks
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from lpm_model.state import LatentState
 from planner import Planner, SessionError, Status
 from planner.loop import LatentBytes, LedgerEntry
 from planner.sessions import open_session, sessions_file
+from tests.fakes import FULL_SIZE, NOTHING, FakeReader, Says, marks
 
 NEAR = "route | from Albany, NY | to Utica, NY"
 FAR = "route | from Albany, NY | to Buffalo, NY"
@@ -89,9 +89,8 @@ def test_without_a_session_no_file_is_touched(file):
 def test_the_file_does_not_grow_with_the_turns(file):
     """A state of the shipped model's size, 368,640 bytes, through turns that only read."""
     sizes = []
-    planner = Planner(
-        reader=FakeReader(*[NOTHING, "route | to Utica, NY"] * 15, shape=FULL_SIZE), sessions=file
-    )
+    said: list[Says | str] = [NOTHING, "route | to Utica, NY"] * 15
+    planner = Planner(reader=FakeReader(*said, shape=FULL_SIZE), sessions=file)
     for _ in range(30):
         planner.route("anything", session="trip")
         sizes.append(file.stat().st_size)

@@ -1,22 +1,24 @@
 """The latent state as a value and as a file: fixed size, immutable, refused when it does not fit."""
 
 import json
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
-from tiny import tiny_model
 
 from lpm_model.state import FORMAT_VERSION, LatentState, StateFileError
+from tests.tiny import tiny_model
 
 SHAPE = (3, 4, 32)
 
 
 def state(seed=0, **changes):
     slots = torch.randn(SHAPE, generator=torch.Generator().manual_seed(seed))
-    return LatentState(**({"slots": slots, "segments": 2, "fingerprint": "ab" * 32} | changes))
+    values: dict[str, Any] = {"slots": slots, "segments": 2, "fingerprint": "ab" * 32}
+    return LatentState(**(values | changes))
 
 
 def test_it_comes_back_as_it_was(tmp_path):
@@ -52,7 +54,11 @@ def test_a_state_that_does_not_fit_is_refused():
 
 @pytest.mark.parametrize(
     ("header", "complaint"),
-    [({"version": FORMAT_VERSION + 1}, "version"), ({"sha256": "0" * 64}, "checksum"), ({"segments": -1}, "negative")],
+    [
+        ({"version": FORMAT_VERSION + 1}, "version"),
+        ({"sha256": "0" * 64}, "checksum"),
+        ({"segments": -1}, "negative"),
+    ],
 )
 def test_a_header_that_lies_is_refused(header, complaint):
     import hashlib

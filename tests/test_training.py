@@ -8,12 +8,12 @@ from random import Random
 
 import pytest
 import torch
-from talking import TOKENIZER, talking_model
 from torch.nn import functional as F
 
 from lpm_model.retrofit import load_adapter, read_adapter
 from lpm_model.text import answer_ids, prompt_ids, segment_ids
 from lpm_model.training import Example, Trainer, TrainingConfig
+from tests.talking import TOKENIZER, talking_model
 
 PAIRS = [("go east", "lima"), ("west!", "oslo"), ("to the north", "rome"), ("down south", "kiev")]
 TOLD = [Example((said,), (meant,)) for said, meant in PAIRS]

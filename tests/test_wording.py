@@ -6,12 +6,12 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from readback import amount, meant_delta, meant_distance, meant_time, number
 
 from lpm_model.data import noise, render
 from lpm_model.data.conversation import Place, PlaceNames
 from lpm_model.data.noise import NUMBER_WORDS, disturb
 from lpm_model.data.route import RouteRequests
+from tests.readback import amount, meant_delta, meant_distance, meant_time, number
 
 
 def test_every_number_in_words_is_that_number():

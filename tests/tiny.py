@@ -1,11 +1,22 @@
 """Small real decoders for tests: the families' own classes, a few layers, random weights."""
 
+from typing import Any
+
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 from lpm_model.retrofit import from_base
 
-SIZES = dict(
+SIZES: dict[str, Any] = dict(
     vocab_size=211,
     hidden_size=48,
     intermediate_size=96,
@@ -17,7 +28,7 @@ SIZES = dict(
     eos_token_id=2,
     pad_token_id=2,
 )
-FAMILIES = {
+FAMILIES: dict[str, Any] = {
     "llama": (LlamaConfig, LlamaForCausalLM, {"head_dim": 8}),
     "llama3-rope": (
         LlamaConfig,
@@ -37,7 +48,7 @@ FAMILIES = {
     "qwen2": (Qwen2Config, Qwen2ForCausalLM, {"tie_word_embeddings": True}),
     "qwen3": (Qwen3Config, Qwen3ForCausalLM, {"head_dim": 16}),
 }
-MEMORY = dict(num_slots=4, gate_rank=3, merge_rank=3, adapter_rank=4, segment_length=16)
+MEMORY: dict[str, Any] = dict(num_slots=4, gate_rank=3, merge_rank=3, adapter_rank=4, segment_length=16)
 
 
 def tiny_base(family="llama", seed=0):
@@ -59,3 +70,15 @@ def tiny_model(family="llama", seed=0, trained=True, **overrides):
             if parameter.requires_grad:
                 parameter.data += 0.1 * torch.randn(parameter.shape, generator=generator)
     return model
+
+
+def byte_tokenizer():
+    """A real fast tokenizer of single bytes with the base's marks."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocab = {c: i + 3 for i, c in enumerate(alphabet)} | {"<unk>": 0, "<|im_start|>": 1, "<|im_end|>": 2}
+    inner = Tokenizer(models.BPE(vocab, [], unk_token="<unk>"))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, unk_token="<unk>", eos_token="<|im_end|>")
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>"]})
+    return tokenizer

@@ -1,0 +1,1 @@
+"""What the agent can call: roads and places, and how a call is written."""

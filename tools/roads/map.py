@@ -15,6 +15,7 @@ import numpy as np
 import shapely
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tools.files import write_whole
 from tools.places.types import Place
 from tools.roads.export import ATTRIBUTION, Point, leg_points, stops, toll_lines
 from tools.roads.graph import RoadGraph
