@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 import torch
 from torch.nn import functional as F
@@ -25,6 +26,8 @@ from lpm_model.text import answer_ids, prompt_ids, segment_ids
 __all__ = ["Example", "Trainer", "TrainingConfig"]
 
 _POOL_BATCHES = 32  # drawn at a time, and sorted by length
+_DISORDER = 120  # characters
+_ANSWER_TOKENS = 25  # of a typical answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,13 @@ class Example:
 
     segments: tuple[str, ...]
     targets: tuple[str, ...]
+
+
+class Tokens(NamedTuple):
+    """Tokens of one batch: of the answers, and all that ran through the model."""
+
+    written: int
+    run: int
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,10 @@ class TrainingConfig:
     seed: int = 1
     save_every: int = 100
     validate_every: int = 100
+
+
+def _characters(example: Example) -> int:
+    return sum(map(len, example.segments)) + sum(map(len, example.targets))
 
 
 class Trainer:
@@ -175,16 +189,20 @@ class Trainer:
         loss, tokens = self.loss(
             batch, sight=sight, latent_steps=int(rng.random() < self.config.latent_steps)
         )
-        loss.backward()
+        # Every answer token weighs the same: a batch of short answers must not shove the weights as
+        # far as a batch of long ones.
+        (loss * min(1.0, tokens.written / (_ANSWER_TOKENS * len(batch)))).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.learned, self.config.clip)
         if torch.isfinite(norm):
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         name = "loss_sight" if sight else "loss"
-        return {name: loss.item(), "grad_norm": norm.item(), "tokens": tokens}
+        return {name: loss.item(), "grad_norm": norm.item(), "tokens": tokens.run}
 
-    def loss(self, batch: Sequence[Example], *, sight: bool, latent_steps: int) -> tuple[torch.Tensor, int]:
+    def loss(
+        self, batch: Sequence[Example], *, sight: bool, latent_steps: int
+    ) -> tuple[torch.Tensor, Tokens]:
         """Cross entropy of the targets, averaged over target tokens, and the tokens run.
 
         Args:
@@ -217,7 +235,7 @@ class Trainer:
             total = total + F.cross_entropy(self.model.lm_head(hidden).float(), wanted, reduction="sum")
             count += wanted.numel()
             tokens += ids.numel() + seen.numel()
-        return total / count, tokens
+        return total / count, Tokens(count, tokens)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -260,7 +278,9 @@ class Trainer:
                     example = next(stream)
                     pool.setdefault(tuple(map(bool, example.targets)), []).append(example)
                 for group in pool.values():
-                    group.sort(key=lambda e: sum(map(len, e.segments)) + sum(map(len, e.targets)))
+                    # Similar length saves padding; some disorder keeps batches of one kind (all of them
+                    # refusals, say) from forming: they made training diverge.
+                    group.sort(key=lambda e: _characters(e) + rng.uniform(0, _DISORDER))
                     ready += [group[i : i + size] for i in range(0, len(group) - size + 1, size)]
             rng.shuffle(ready)
             yield from ready[max(0, first - number * _POOL_BATCHES) : _POOL_BATCHES]

@@ -75,6 +75,8 @@ def test_miles_become_kilometres():
         "route\navoid tolls, ferries\n",
         "route\nhours 0\n",
         "route\nmax 5 ly\n",
+        "route\nfrom Al\x85bany\n",
+        "route\nfrom Al\x1bbany\n",
         "taxi\n",
     ],
 )
