@@ -100,18 +100,16 @@ def _hierarchy(roads: RoadGraph, weights: np.ndarray) -> tuple[Query, Callable[[
     return query, engine.reweight
 
 
+def _open_edges(roads: RoadGraph, weights: np.ndarray) -> list[tuple[int, int, float]]:
+    passable = weights < BLOCKED
+    ends = roads.tail[passable].tolist(), roads.head[passable].tolist()
+    return list(zip(*ends, weights[passable].tolist(), strict=True))
+
+
 def _digraph(roads: RoadGraph, weights: np.ndarray) -> nx.DiGraph:
     graph = nx.DiGraph()
     graph.add_nodes_from(range(roads.node_count))
-    open_edges = weights < BLOCKED
-    graph.add_weighted_edges_from(
-        zip(
-            roads.tail[open_edges].tolist(),
-            roads.head[open_edges].tolist(),
-            weights[open_edges].tolist(),
-            strict=True,
-        )
-    )
+    graph.add_weighted_edges_from(_open_edges(roads, weights))
     return graph
 
 
@@ -136,17 +134,7 @@ def _networkx_bidirectional(
 def _rust_graph(roads: RoadGraph, weights: np.ndarray) -> rx.PyDiGraph:
     graph = rx.PyDiGraph(multigraph=False)
     graph.add_nodes_from(range(roads.node_count))
-    open_edges = weights < BLOCKED
-    graph.add_edges_from(
-        list(
-            zip(
-                roads.tail[open_edges].tolist(),
-                roads.head[open_edges].tolist(),
-                weights[open_edges].tolist(),
-                strict=True,
-            )
-        )
-    )
+    graph.add_edges_from(_open_edges(roads, weights))
     return graph
 
 

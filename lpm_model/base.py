@@ -11,7 +11,8 @@ import importlib.util
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import logging as transformers_logging
 
 from lpm_model.modeling import LPMForCausalLM
 from lpm_model.retrofit import AdapterError, fingerprint, from_base_tensors, load_adapter, read_adapter
@@ -96,6 +98,11 @@ def convert_embedded(target: Path) -> None:
         BaseError: If the package is missing.
         OSError: If ``target`` cannot be written.
     """
+    with _without_bars():
+        _convert_embedded(target)
+
+
+def _convert_embedded(target: Path) -> None:
     source = embedded_gguf()
     loaded = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name)
     tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
@@ -115,6 +122,18 @@ def convert_embedded(target: Path) -> None:
         part.rename(target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Keep the bars of transformers to itself: the caller shows progress in its own way, or not at all."""
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
 
 
 def load_model(

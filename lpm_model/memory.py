@@ -24,7 +24,26 @@ from torch import nn
 from lpm_model.configuration import LPMConfig
 from lpm_model.layers import LowRankLinear
 
-__all__ = ["PersistentMemoryBlock"]
+__all__ = ["PersistentMemoryBlock", "chunks"]
+
+
+def chunks(mask: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cut the tokens of each row into ``count`` chunks of equal length; a cut may go through a token.
+
+    Args:
+        mask: (B, T), 1 for tokens and 0 for padding; at least one token in a row.
+        count: K, how many chunks.
+
+    Returns:
+        Which share of each chunk is which token, (B, K, T), summing to one over the tokens; and where
+        each chunk ends, (B, K), in tokens from the first one.
+    """
+    place = (mask.cumsum(-1) - 1)[:, None].float()
+    width = mask.sum(-1, keepdim=True).float() / count
+    end = torch.arange(1, count + 1, device=mask.device) * width
+    start = end - width
+    shared = torch.minimum(end[..., None], place + 1) - torch.maximum(start[..., None], place)
+    return shared.clamp(min=0) * mask[:, None] / width[..., None], end
 
 
 class PersistentMemoryBlock(nn.Module):

@@ -1,12 +1,14 @@
 """The persistent-memory decoder: a Llama-family transformer that carries a latent state.
 
-A segment (a turn, a tool result, C tokens of a long text) is read once. K slot positions stand at
-its end; after each attention layer the memory block writes what they gathered into the state. What
-comes later reads the state; the segment's own keys and values are dropped.
+A segment (a turn, a tool result, C tokens of a long text) is read once. It is cut into K chunks of
+equal length, and a slot stands behind each, as if it were one more token of the text: it starts as the
+mean of the chunk's embeddings plus an embedding of its own, and sees what came before it. After each
+attention layer the memory block writes what the slots gathered into the state. What comes later reads
+the state; the segment's own keys and values are dropped.
 
 Shapes: B batch, T tokens, K slots, L layers, D hidden width, r numbers per slot. The state is one
-tensor (B, L, K, r). Slots sit at rotary positions 0..K-1 and every window starts at K, whatever was
-read before, so the state does not depend on how long ago it was written.
+tensor (B, L, K, r). When they are read, slots sit at rotary positions 0..K-1 and every window starts at
+K, whatever was read before, so the state does not depend on how long ago it was written.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 from lpm_model.configuration import LPMConfig
 from lpm_model.layers import MLP, LowRankLinear, RMSNorm, rotate
-from lpm_model.memory import PersistentMemoryBlock
+from lpm_model.memory import PersistentMemoryBlock, chunks
 
 __all__ = ["LPMForCausalLM", "LPMModel", "LPMOutput"]
 
@@ -186,7 +188,7 @@ class LPMPreTrainedModel(PreTrainedModel):
             nn.init.normal_(module.merge_in.weight, std=0.02)
             nn.init.zeros_(module.merge_out.weight)
         elif isinstance(module, LPMModel):
-            nn.init.normal_(module.slot_embeddings, std=self.config.initializer_range * 4)
+            nn.init.normal_(module.slot_embeddings, std=self.config.initializer_range)
 
 
 class LPMModel(LPMPreTrainedModel):
@@ -210,42 +212,62 @@ class LPMModel(LPMPreTrainedModel):
         past_key_values: Cache | None = None,
         write: bool = False,
         batch_size: int = 1,
+        window_ids: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Run tokens through the layers, reading the state and optionally writing the next one.
 
         Args:
-            input_ids: (B, T), left padded if at all, or None for a latent step: the slot positions
-                alone then run through the layers, reading the state and writing the next.
+            input_ids: (B, T), left padded if at all, or None for a latent step: the slots alone then run
+                through the layers, reading the state and writing the next.
             latent_state: (B, L, K, r), or None where nothing has been read yet.
             attention_mask: (B, past + T), 1 for tokens and 0 for padding; None means no padding.
             past_key_values: The window so far; extended in place by the tokens.
             write: Whether the segment ends here: append the slots and write the state.
             batch_size: B where ``input_ids`` is None and there is no state.
+            window_ids: (B, past), the tokens that ``past_key_values`` holds; needed to write the state of
+                a segment whose start is in the window already.
 
         Returns:
             Hidden states of the tokens (B, T, D), and the new state (B, L, K, r) if ``write`` else
             the state given.
+
+        Raises:
+            ValueError: If the state is to be written and a part of the segment is missing.
         """
         config, device = self.config, self.slot_embeddings.device
-        if input_ids is not None:
-            batch_size, length = input_ids.shape
-            x = self.embed_tokens(input_ids)
-        else:
+        if input_ids is None:
             batch_size = batch_size if latent_state is None else latent_state.shape[0]
-            length = 0
-            x = self.slot_embeddings.new_empty(batch_size, 0, config.hidden_size)
+            input_ids = torch.empty(batch_size, 0, dtype=torch.long, device=device)
+        batch_size, length = input_ids.shape
         past = past_key_values.get_seq_length() if past_key_values is not None else 0
-        written = config.num_slots if write else 0
-        if write:
-            x = torch.cat((x, self.slot_embeddings.to(x.dtype).expand(batch_size, -1, -1)), dim=1)
         if attention_mask is None:
             attention_mask = torch.ones(batch_size, past + length, dtype=torch.long, device=device)
-        seen = torch.cat((attention_mask.long(), attention_mask.new_ones(batch_size, written).long()), dim=1)
-        positions = (seen.cumsum(-1) - 1).clamp(min=0)[:, past:] + config.num_slots
-        read = config.num_slots if latent_state is not None else 0
-        mask = self._mask(seen, past, length + written, read, x.dtype)
-        rotary = self.rotary_emb(x, positions)
+        x, tokens = self.embed_tokens(input_ids), attention_mask.long()
+        positions = (tokens.cumsum(-1) - 1).clamp(min=0)[:, past:]
+        visible = (
+            torch.arange(past + length, device=device)
+            <= torch.arange(past, past + length, device=device)[:, None]
+        ) & tokens.bool()[:, None]
+        if write:
+            if past and (window_ids is None or window_ids.shape[1] != past):
+                raise ValueError(
+                    f"the segment's first {past} tokens are in the window: give them as window_ids"
+                )
+            segment = input_ids if window_ids is None else torch.cat((window_ids, input_ids), dim=1)
+            slots, behind, sees = self._slots(segment, tokens, x)
+            x = torch.cat((x, slots), dim=1)
+            positions = torch.cat((positions, behind), dim=1)
+            visible = F.pad(visible, (0, config.num_slots))
+            visible = torch.cat((visible, sees), dim=1)
+        if latent_state is not None:
+            visible = F.pad(visible, (config.num_slots, 0), value=True)
+        # A finite floor keeps the rows of padding free of NaN.
+        mask = torch.zeros(visible.shape, dtype=x.dtype, device=device).masked_fill(
+            ~visible, torch.finfo(x.dtype).min
+        )[:, None]
+        rotary = self.rotary_emb(x, positions + config.num_slots)
         slot_rotary = self.rotary_emb(x, torch.arange(config.num_slots, device=device)[None])
+        written = config.num_slots if write else 0
         new_states = []
         for index, layer in enumerate(self.layers):
             state = None if latent_state is None else latent_state[:, index].to(x.dtype)
@@ -254,18 +276,31 @@ class LPMModel(LPMPreTrainedModel):
         latent_state = torch.stack([s for s in new_states if s is not None], dim=1) if write else latent_state
         return self.norm(x[:, :length]), latent_state
 
-    @staticmethod
-    def _mask(seen: torch.Tensor, past: int, length: int, read: int, dtype: torch.dtype) -> torch.Tensor:
-        """(B, 1, length, read + past + length): every token sees all slots and the past, no padding."""
-        batch, total = seen.shape
-        rows = torch.arange(past, past + length, device=seen.device)[:, None]
-        allowed = (torch.arange(total, device=seen.device)[None] <= rows)[None] & seen.bool()[:, None]
-        if read:
-            allowed = torch.cat((allowed.new_ones(batch, length, read), allowed), dim=-1)
-        # A finite floor keeps the rows of padding free of NaN.
-        return torch.zeros(allowed.shape, dtype=dtype, device=seen.device).masked_fill(
-            ~allowed, torch.finfo(dtype).min
-        )[:, None]
+    def _slots(
+        self, segment: torch.Tensor, tokens: torch.Tensor, like: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Slots about to be written.
+
+        Args:
+            segment: (B, T), the whole segment, or nothing for a latent step.
+            tokens: (B, T), 1 for tokens and 0 for padding.
+            like: Whose type the slots take.
+
+        Returns:
+            What the slots start as (B, K, D), their positions (B, K), and what each of them sees of the
+            tokens and of the slots (B, K, T + K).
+        """
+        batch, count = len(tokens), self.config.num_slots
+        slots = self.slot_embeddings.to(like.dtype).expand(batch, -1, -1)
+        among = torch.ones(count, count, dtype=torch.bool, device=tokens.device).tril().expand(batch, -1, -1)
+        if not segment.shape[1]:
+            return slots, torch.arange(count, device=tokens.device).expand(batch, -1), among
+        shares, ends = chunks(tokens, count)
+        slots = slots + shares.to(like.dtype) @ self.embed_tokens(segment)
+        places = tokens.cumsum(-1) - 1
+        sees = (places[:, None] < ends[..., None]) & tokens.bool()[:, None]
+        # Half a token behind the chunk: between its last token and the next.
+        return slots, ends - 0.5, torch.cat((sees, among), dim=-1)
 
 
 class LPMForCausalLM(LPMPreTrainedModel, GenerationMixin):
@@ -287,6 +322,7 @@ class LPMForCausalLM(LPMPreTrainedModel, GenerationMixin):
         latent_state: torch.Tensor | None = None,
         past_key_values: Cache | None = None,
         write: bool = False,
+        window_ids: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | torch.Tensor = 0,
@@ -301,7 +337,9 @@ class LPMForCausalLM(LPMPreTrainedModel, GenerationMixin):
         """
         if use_cache and past_key_values is None:
             past_key_values = DynamicCache(config=self.config)
-        hidden, latent_state = self.model(input_ids, latent_state, attention_mask, past_key_values, write)
+        hidden, latent_state = self.model(
+            input_ids, latent_state, attention_mask, past_key_values, write, window_ids=window_ids
+        )
         kept = hidden[:, -logits_to_keep:] if isinstance(logits_to_keep, int) else hidden[:, logits_to_keep]
         logits = self.lm_head(kept)
         loss = None

@@ -35,6 +35,7 @@ __all__ = ["ConfigError", "DataConfig", "TrainConfig", "place_names", "train"]
 
 _HELD_OUT_SHARE = 40  # one town in so many is never trained on
 _LONGEST_NAME = 26
+_RECITED = "text"  # first line of a recited text, where a call names its tool
 _OBSERVED_SHARE, _OBSERVED_SINGLE_SHARE = 0.7, 0.05  # conversations with the tool's results in them
 
 
@@ -49,6 +50,8 @@ class DataConfig(BaseModel):
         turns: Weights of conversations of 1, 2, 3, ... turns.
         max_characters: Longest turn.
         held_out: Requests with unseen towns that are measured on.
+        recite: Share of the conversations of one turn that are to be written word for word: names come
+            back exactly sooner.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -56,6 +59,7 @@ class DataConfig(BaseModel):
     turns: tuple[float, ...] = (1.0,)
     max_characters: int = Field(default=420, gt=20)
     held_out: int = Field(default=64, gt=0)
+    recite: float = Field(default=0.0, ge=0.0, le=1.0)
 
 
 class TrainConfig(BaseModel):
@@ -113,11 +117,14 @@ def data_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def _example(conversation: Conversation, rng: Random) -> Example:
+def _example(conversation: Conversation, rng: Random, recite: float) -> Example:
     """A conversation as the loop runs it: turns of the person, mostly with the tool's results between them.
 
     A result changes nothing of what the person wants; a few examples end with one to teach this.
     """
+    if len(conversation.turns) == 1 and rng.random() < recite:
+        said = conversation.turns[0].user
+        return Example((said,), (f"{_RECITED}\n{said}",))
     arguments = TOOLS[conversation.domain].arguments
     segments: list[str] = []
     targets: list[str] = []
@@ -139,7 +146,7 @@ def _stream(names: PlaceNames, config: DataConfig) -> Callable[[Random], Iterato
     def stream(rng: Random) -> Iterator[Example]:
         source = RouteConversations(names, rng, config.turns)
         while True:
-            example = _example(source.conversation(), rng)
+            example = _example(source.conversation(), rng, config.recite)
             if all(len(text) <= config.max_characters for text in example.segments):
                 yield example
 
@@ -167,7 +174,9 @@ def train(config: TrainConfig, report: Callable[[dict[str, float]], None]) -> Pa
     if tensors is not None:
         load_adapter(model, tensors)
     book = Gazetteer.load()
-    unseen = _stream(place_names(book, held_out=True), config.data.model_copy(update={"turns": (1.0,)}))
+    unseen = _stream(
+        place_names(book, held_out=True), config.data.model_copy(update={"turns": (1.0,), "recite": 0.0})
+    )
     fresh = unseen(Random(f"held out/{training.seed}"))
     trainer = Trainer(
         model.to(device),

@@ -10,7 +10,7 @@ from planner.answer import Answer
 from tools.files import write_whole
 from tools.roads import RouteAnswer
 from tools.roads.export import to_geojson, to_gpx
-from tools.roads.map import write_map
+from tools.roads.map import render_map
 from tools.roads.tool import gazetteer, router
 
 __all__ = ["check_target", "write_files"]
@@ -51,7 +51,8 @@ def write_files(
         if map_file is not None:
             towns = gazetteer(_silent).places()
             checks, warnings = answer.checks, answer.warnings
-            write_map(map_file, found, graph, title=title, checks=checks, warnings=warnings, towns=towns)
+            page = render_map(found, graph, title=title, checks=checks, warnings=warnings, towns=towns)
+            write_whole(map_file, page)
         if gpx is not None:
             write_whole(gpx, to_gpx(found, title))
         if geojson is not None:

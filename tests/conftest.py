@@ -21,3 +21,19 @@ def embedded_base(tmp_path_factory):
     folder = tmp_path_factory.mktemp("embedded") / "base"
     convert_embedded(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def roads():
+    """The road graph, loaded once for all tests."""
+    from tools.roads import load_roads
+
+    return load_roads()
+
+
+@pytest.fixture(scope="session")
+def router(roads):
+    """A router on the whole graph, built once for all tests."""
+    from tools.roads import Router
+
+    return Router(roads)

@@ -20,7 +20,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from tools.places import Found, Gazetteer
 from tools.roads.data import load_roads
 from tools.roads.graph import RoadGraph
-from tools.roads.map import STEP_DEG, render_map, write_map
+from tools.roads.map import STEP_DEG, render_map
 from tools.roads.router import Router
 from tools.roads.types import Check, Route, RouteRequest
 
@@ -54,7 +54,7 @@ def page(graph: RoadGraph, across: Route, tmp_path_factory: pytest.TempPathFacto
         Check(constraint=HOSTILE, satisfied=False, evidence=HOSTILE),
     ]
     towns = Gazetteer.load().places()
-    write_map(path, across, graph, title=HOSTILE, checks=checks, warnings=[HOSTILE], towns=towns)
+    path.write_text(render_map(across, graph, title=HOSTILE, checks=checks, warnings=[HOSTILE], towns=towns))
     return path
 
 
@@ -361,23 +361,6 @@ def test_every_road_near_the_route_is_drawn_exactly_once(graph: RoadGraph) -> No
         }
         assert len(drawn_pieces) <= len(pairs)
     assert [stop["numbers"] for stop in data["stops"]] == [[1, 3], [2]]
-
-
-def test_a_map_that_cannot_be_written_leaves_what_was_there(
-    graph: RoadGraph, across: Route, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "map.html"
-    path.write_text("older")
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.replace", full)
-    with pytest.raises(OSError, match="No space"):
-        write_map(path, across, graph, title="x")
-    assert path.read_text() == "older" and list(tmp_path.iterdir()) == [path]
-    with pytest.raises(FileNotFoundError):
-        write_map(tmp_path / "missing" / "map.html", across, graph, title="x")
 
 
 def test_a_route_without_legs_is_refused(graph: RoadGraph, across: Route) -> None:

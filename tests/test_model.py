@@ -113,6 +113,7 @@ def test_chunks_and_single_tokens_equal_one_forward(family, with_state, chunks):
                 latent_state=held,
                 past_key_values=cache,
                 write=last,
+                window_ids=ids[:, :start],
             )
             logits.append(out.logits)
             start += size

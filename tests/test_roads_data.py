@@ -7,18 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tools.roads import RoadDataMissing, RoadGraph, load_roads
+from tools.roads import RoadDataMissing, RoadGraph
 from tools.roads.engine import Engine
 from tools.roads.gaps import known_gaps
 from tools.roads.geo import haversine_km, segment_distance_km
 from tools.roads.graph import FREEWAY_KMH, ROAD_KMH
 from tools.roads.source import _parse, read_freeways
 from tools.roads.states import STATES, label_points
-
-
-@pytest.fixture(scope="module")
-def roads() -> RoadGraph:
-    return load_roads()
 
 
 @pytest.fixture(scope="module")

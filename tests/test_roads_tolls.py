@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tools.roads import RoadGraph, load_roads, toll_facilities
+from tools.roads import RoadGraph, toll_facilities
 from tools.roads.engine import BLOCKED, Engine
 from tools.roads.geo import haversine_km
 from tools.roads.tolls import Match, match_tolls
@@ -33,11 +33,6 @@ OUTLIERS = {
 FREE_NEARBY = {"Queens-Midtown Tunnel", "Hugh L. Carey (Brooklyn-Battery) Tunnel"}
 
 FACILITIES = {facility.name: facility for facility in toll_facilities()}
-
-
-@pytest.fixture(scope="module")
-def roads() -> RoadGraph:
-    return load_roads()
 
 
 @pytest.fixture(scope="module")

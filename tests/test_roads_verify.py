@@ -9,21 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.towns import CHICAGO, CLEVELAND, DENVER, INDIANA, IOWA, OMAHA
 from tools.places.types import Place
-from tools.roads import RoadGraph, Route, Router, RouteRequest, load_roads, verify
+from tools.roads import RoadGraph, Route, Router, RouteRequest, verify
 from tools.roads.clock import clock_minutes, drive_days, timetable
-
-CHICAGO = Place("Chicago", "IL", 41.8500, -87.6500, 2746388, 4887398)
-DENVER = Place("Denver", "CO", 39.7392, -104.9847, 715522, 5419384)
-OMAHA = Place("Omaha", "NE", 41.2586, -95.9378, 486051, 5074472)
-CLEVELAND = Place("Cleveland", "OH", 41.4995, -81.6954, 372624, 5150529)
-IOWA = Place("Iowa", "IA", 42.0, -93.5, 0, 0, is_state=True)
-INDIANA = Place("Indiana", "IN", 40.0, -86.0, 0, 0, is_state=True)
-
-
-@pytest.fixture(scope="module")
-def roads() -> RoadGraph:
-    return load_roads()
 
 
 @pytest.fixture(scope="module")

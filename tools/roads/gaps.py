@@ -40,10 +40,12 @@ _AROUND, _AROUND_KM = 8.0, 15.0  # if the way round is so many times as long and
 _CURVE = 1.05  # a road is so much longer than the straight line
 
 
-class Link(BaseModel):
-    """A bridge that the data lacks, see ``links.yaml``."""
-
+class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Link(_Record):
+    """A bridge that the data lacks, see ``links.yaml``."""
 
     name: str
     ends: tuple[_Point, _Point]
@@ -51,10 +53,8 @@ class Link(BaseModel):
     source: str
 
 
-class Ferry(BaseModel):
+class Ferry(_Record):
     """A ferry line that would else be taken for a road, see ``links.yaml``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     ends: tuple[_Point, _Point]
@@ -62,20 +62,16 @@ class Ferry(BaseModel):
     source: str
 
 
-class Island(BaseModel):
+class Island(_Record):
     """An inhabited island that no road reaches, see ``links.yaml``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     centre: _Point
     radius_km: float = Field(gt=0)
 
 
-class Gaps(BaseModel):
+class Gaps(_Record):
     """What ``links.yaml`` holds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     verified: bool
     links: tuple[Link, ...]

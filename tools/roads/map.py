@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import shapely
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tools.files import write_whole
 from tools.places.types import Place
 from tools.roads.export import ATTRIBUTION, Point, leg_points, stops, toll_lines
 from tools.roads.graph import RoadGraph
 from tools.roads.states import state_shapes
 from tools.roads.types import Check, Leg, Route
 
-__all__ = ["render_map", "write_map"]
+__all__ = ["render_map"]
 
 STEP_DEG = 0.001
 """Lines are drawn to this many degrees, the precision of the road data."""
@@ -37,23 +35,6 @@ Box = tuple[float, float, float, float]
 
 Lines = tuple[np.ndarray, list[int]]
 """Points of all lines one after the other (n, 2), longitude first, and how many each line has."""
-
-
-def write_map(
-    path: Path,
-    route: Route,
-    graph: RoadGraph,
-    *,
-    title: str,
-    checks: Sequence[Check] = (),
-    warnings: Sequence[str] = (),
-    towns: Iterable[Place] = (),
-) -> None:
-    """Write the page of ``render_map`` to ``path``, whole or not at all.
-
-    Raises OSError where the file cannot be written, ValueError for a route without legs.
-    """
-    write_whole(path, render_map(route, graph, title=title, checks=checks, warnings=warnings, towns=towns))
 
 
 def render_map(
