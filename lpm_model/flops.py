@@ -8,6 +8,7 @@ rank g and a merge of rank m:
     head            2 V D for every position that gets logits
     slots read      2 K r P  +  2 T m (2 D + A)                    W_up, then the merge
     slots written   K more positions run, and 2 K (D r + (D + r) g + 2 g r)
+    slots started   2 K N D, the means of a segment of N tokens, once and not per layer
 
 Attention is counted as it is computed: every one of T rows over all S columns. Normalisations, rotary
 positions, softmaxes and activations are left out, as is usual: they are below one in a hundred. The
@@ -59,7 +60,8 @@ def forward_flops(config: LPMConfig, call: Forward) -> int:
     if call.writes:
         gates = (width + state) * config.gate_rank + 2 * config.gate_rank * state
         layer += 2 * slots * (width * state + gates)
-    return config.num_hidden_layers * layer + 2 * call.logits * config.vocab_size * width
+    started = 2 * slots * (call.past + call.tokens) * width * call.writes
+    return config.num_hidden_layers * layer + started + 2 * call.logits * config.vocab_size * width
 
 
 def remembering_turn_flops(config: LPMConfig, request: int, answer: int, *, first: bool) -> int:

@@ -40,7 +40,14 @@ def test_counted_operations_equal_those_that_run(family, reads, writes, tokens, 
         if past:
             model(ids(past), latent_state=state, past_key_values=cache)
     ran = run(
-        lambda: model(ids(tokens), latent_state=state, past_key_values=cache, write=writes, logits_to_keep=1)
+        lambda: model(
+            ids(tokens),
+            latent_state=state,
+            past_key_values=cache,
+            write=writes,
+            window_ids=ids(past),
+            logits_to_keep=1,
+        )
     )
     counted = forward_flops(model.config, Forward(tokens, past, logits=1, reads=reads, writes=writes))
     assert counted == pytest.approx(ran, rel=0.01)
