@@ -47,6 +47,7 @@ def matches(roads: RoadGraph) -> dict[str, Match]:
 def test_the_table_is_large_and_every_line_has_a_source() -> None:
     assert len(FACILITIES) == len(toll_facilities()) >= 90
     assert all(len(facility.source) > 8 for facility in FACILITIES.values())
+    assert sum(bool(f.page and f.page.startswith("http")) for f in FACILITIES.values()) >= 90
     assert {facility.name for facility in FACILITIES.values() if facility.outlier} == OUTLIERS
 
 

@@ -73,7 +73,6 @@ class Island(_Record):
 class Gaps(_Record):
     """What ``links.yaml`` holds."""
 
-    verified: bool
     links: tuple[Link, ...]
     ferries: tuple[Ferry, ...]
     islands: tuple[Island, ...]

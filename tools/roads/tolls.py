@@ -47,7 +47,7 @@ class TollFacility(BaseModel):
     path: tuple[tuple[float, float], ...] = Field(min_length=2)
     also: tuple[tuple[tuple[float, float], ...], ...] = ()
     source: str
-    verified: bool
+    page: str | None = None
     tolerance: float = Field(default=0.10, gt=0)
     outlier: str | None = None
 
@@ -77,7 +77,7 @@ class Match(BaseModel):
 def toll_facilities() -> tuple[TollFacility, ...]:
     """The table, in the order in which facilities claim edges."""
     table: dict[str, Any] = yaml.safe_load(TOLLS_FILE.read_text())
-    return tuple(TollFacility(**{**table["defaults"], **entry}) for entry in table["facilities"])
+    return tuple(TollFacility(**entry) for entry in table["facilities"])
 
 
 def match_tolls(
