@@ -163,7 +163,7 @@ def model_against_base(
     alone = (count - 1) / max(1e-9, _median(lambda: generate(count)) - _median(lambda: generate(1)))
     rows.append((f"writing {count} tokens, base alone, greedy with its cache", f"{alone:.1f} tokens/s", ""))
     assert state is not None
-    size = len(LatentState(state[0], 1, loaded.fingerprint).to_bytes())
+    size = len(LatentState.of(state[0], 1, loaded.fingerprint).to_bytes())
     shape = " x ".join(map(str, state.shape[1:]))
     rows.append((f"latent state, {shape} in bfloat16, whatever was read", f"{size / 1e3:.0f} kB", ""))
     return rows

@@ -86,6 +86,7 @@ class ConstrainedDecoder:
         matcher = llguidance.LLMatcher(self._constraints, compiled)
         bitmask = allocate_token_bitmask(1, self.model.config.vocab_size)
         cache = DynamicCache(config=self.model.config)
+        decompressed = None if state is None else self.model.model.decompress(state)
         pending = [*(context or []), *prompt_ids(self.tokenizer)]
         written: list[int] = []
         chosen: list[tuple[int, float]] = []
@@ -101,7 +102,11 @@ class ConstrainedDecoder:
             if matcher.is_stopped():
                 break
             out = self.model(
-                torch.tensor([pending]), latent_state=state, past_key_values=cache, logits_to_keep=1
+                torch.tensor([pending]),
+                latent_state=state,
+                decompressed=decompressed,
+                past_key_values=cache,
+                logits_to_keep=1,
             )
             forwards += 1
             fill_next_token_bitmask(matcher, bitmask)

@@ -13,6 +13,7 @@ K, whatever was read before, so the state does not depend on how long ago it was
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,10 @@ from lpm_model.layers import MLP, LowRankLinear, RMSNorm, rotate
 from lpm_model.memory import PersistentMemoryBlock, chunks
 
 __all__ = ["LPMForCausalLM", "LPMModel", "LPMOutput"]
+
+
+KeysValues = tuple[torch.Tensor, torch.Tensor]
+"""Keys and values that the slots of one layer are read by, each (B, kv_heads, K, head_dim)."""
 
 
 @dataclass
@@ -58,9 +63,7 @@ class LPMAttention(nn.Module):
         self.q_norm = RMSNorm(self.head_dim, config.rms_norm_eps) if config.qk_norm else nn.Identity()
         self.k_norm = RMSNorm(self.head_dim, config.rms_norm_eps) if config.qk_norm else nn.Identity()
 
-    def keys_values(
-        self, pair: torch.Tensor, rotary: tuple[torch.Tensor, torch.Tensor]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def keys_values(self, pair: torch.Tensor, rotary: tuple[torch.Tensor, torch.Tensor]) -> KeysValues:
         """Split (B, T, 2 * kv_dim) into rotated keys and values, each (B, kv_heads, T, head_dim)."""
         key, value = pair.unflatten(-1, (2, self.kv_heads, self.head_dim)).permute(2, 0, 3, 1, 4)
         return rotate(self.k_norm(key), *rotary), value
@@ -70,7 +73,7 @@ class LPMAttention(nn.Module):
         x: torch.Tensor,
         rotary: tuple[torch.Tensor, torch.Tensor],
         mask: torch.Tensor,
-        slots: tuple[torch.Tensor, torch.Tensor] | None,
+        slots: KeysValues | None,
         cache: Cache | None,
         written: int,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -80,7 +83,7 @@ class LPMAttention(nn.Module):
             x: (B, T, D), normalised; the last ``written`` positions are slots being written.
             rotary: Cosine and sine of the positions, each (B, T, head_dim).
             mask: (B, 1, T, S), added to the scores; S counts slots read, cache and T.
-            slots: Keys and values of the state, each (B, kv_heads, K, head_dim), or None.
+            slots: Keys and values of the state, or None.
             cache: Keys and values of the window so far; extended by the tokens, never by the slots.
             written: How many trailing positions are slots.
 
@@ -139,14 +142,13 @@ class LPMDecoderLayer(nn.Module):
         self,
         x: torch.Tensor,
         rotary: tuple[torch.Tensor, torch.Tensor],
-        slot_rotary: tuple[torch.Tensor, torch.Tensor],
         mask: torch.Tensor,
         state: torch.Tensor | None,
+        slots: KeysValues | None,
         cache: Cache | None,
         written: int,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """One layer; returns the residual stream (B, T, D) and, if slots were written, (B, K, r)."""
-        slots = None if state is None else self.attention.keys_values(self.memory.up(state), slot_rotary)
         attended, memory = self.attention(self.input_norm(x), rotary, mask, slots, cache, written)
         x = x + attended
         if memory is not None:
@@ -213,6 +215,7 @@ class LPMModel(LPMPreTrainedModel):
         write: bool = False,
         batch_size: int = 1,
         window_ids: torch.Tensor | None = None,
+        decompressed: Sequence[KeysValues] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Run tokens through the layers, reading the state and optionally writing the next one.
 
@@ -226,6 +229,7 @@ class LPMModel(LPMPreTrainedModel):
             batch_size: B where ``input_ids`` is None and there is no state.
             window_ids: (B, past), the tokens that ``past_key_values`` holds; needed to write the state of
                 a segment whose start is in the window already.
+            decompressed: What ``decompress`` gave for ``latent_state``, where it is read many times.
 
         Returns:
             Hidden states of the tokens (B, T, D), and the new state (B, L, K, r) if ``write`` else
@@ -266,15 +270,26 @@ class LPMModel(LPMPreTrainedModel):
             ~visible, torch.finfo(x.dtype).min
         )[:, None]
         rotary = self.rotary_emb(x, positions + config.num_slots)
-        slot_rotary = self.rotary_emb(x, torch.arange(config.num_slots, device=device)[None])
+        if latent_state is not None and decompressed is None:
+            decompressed = self.decompress(latent_state.to(x.dtype))
         written = config.num_slots if write else 0
         new_states = []
         for index, layer in enumerate(self.layers):
             state = None if latent_state is None else latent_state[:, index].to(x.dtype)
-            x, new_state = layer(x, rotary, slot_rotary, mask, state, past_key_values, written)
+            slots_read = None if decompressed is None else decompressed[index]
+            x, new_state = layer(x, rotary, mask, state, slots_read, past_key_values, written)
             new_states.append(new_state)
         latent_state = torch.stack([s for s in new_states if s is not None], dim=1) if write else latent_state
         return self.norm(x[:, :length]), latent_state
+
+    def decompress(self, latent_state: torch.Tensor) -> list[KeysValues]:
+        """Keys and values of a state (B, L, K, r), layer by layer: the same for every token that reads."""
+        places = torch.arange(self.config.num_slots, device=latent_state.device)[None]
+        rotary = self.rotary_emb(latent_state, places)
+        return [
+            layer.attention.keys_values(layer.memory.up(latent_state[:, index]), rotary)
+            for index, layer in enumerate(self.layers)
+        ]
 
     def _slots(
         self, segment: torch.Tensor, tokens: torch.Tensor, like: torch.Tensor
@@ -323,6 +338,7 @@ class LPMForCausalLM(LPMPreTrainedModel, GenerationMixin):
         past_key_values: Cache | None = None,
         write: bool = False,
         window_ids: torch.Tensor | None = None,
+        decompressed: Sequence[KeysValues] | None = None,
         labels: torch.Tensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | torch.Tensor = 0,
@@ -338,7 +354,13 @@ class LPMForCausalLM(LPMPreTrainedModel, GenerationMixin):
         if use_cache and past_key_values is None:
             past_key_values = DynamicCache(config=self.config)
         hidden, latent_state = self.model(
-            input_ids, latent_state, attention_mask, past_key_values, write, window_ids=window_ids
+            input_ids,
+            latent_state,
+            attention_mask,
+            past_key_values,
+            write,
+            window_ids=window_ids,
+            decompressed=decompressed,
         )
         kept = hidden[:, -logits_to_keep:] if isinstance(logits_to_keep, int) else hidden[:, logits_to_keep]
         logits = self.lm_head(kept)

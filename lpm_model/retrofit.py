@@ -30,6 +30,7 @@ __all__ = [
     "load_adapter",
     "read_adapter",
     "save_adapter",
+    "with_slots",
 ]
 
 _MEMORY_FIELDS = ("num_slots", "state_dim", "gate_rank", "merge_rank", "adapter_rank")
@@ -92,7 +93,7 @@ def _layer_tensors(
     config: LPMConfig, tensors: Mapping[str, torch.Tensor], prefix: str
 ) -> dict[str, torch.Tensor]:
     def joined(*names: str) -> torch.Tensor:
-        return torch.cat([tensors[prefix + name].float() for name in names])
+        return torch.cat([tensors[prefix + name] for name in names]).float()
 
     layer = {
         "input_norm.weight": tensors[prefix + "input_layernorm.weight"],
@@ -160,6 +161,16 @@ def read_adapter(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, i
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise AdapterError(f"cannot read the adapter {path}: {error}") from error
     return tensors, memory, header
+
+
+def with_slots(tensors: Mapping[str, torch.Tensor], count: int) -> dict[str, torch.Tensor]:
+    """An adapter for ``count`` slots from one for fewer: each slot's embedding goes to its neighbours too.
+
+    Nothing else of an adapter depends on the number of slots, and slots stand behind chunks of the text,
+    so twice as many with chunks half as long read at once what fewer did.
+    """
+    old = tensors["model.slot_embeddings"]
+    return dict(tensors) | {"model.slot_embeddings": old[torch.arange(count) * len(old) // count].clone()}
 
 
 def load_adapter(model: LPMForCausalLM, tensors: Mapping[str, torch.Tensor]) -> None:

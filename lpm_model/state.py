@@ -10,10 +10,13 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
+from torch.nn import functional as F
 
 __all__ = ["FORMAT_VERSION", "LatentState", "StateFileError"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+
+_GROUP = 64  # numbers that share one scale
 
 
 class StateFileError(ValueError):
@@ -22,32 +25,47 @@ class StateFileError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LatentState:
-    """What the model remembers, whatever it has read: one bfloat16 tensor of fixed shape.
+    """What the model remembers, whatever it has read: numbers of fixed shape, one byte each.
+
+    A number is its code times the scale of its group of 64, the largest of which has the code 127 or -127.
 
     Attributes:
-        slots: Tensor (layers, slots, state_dim), bfloat16, on the CPU. Never written in place.
+        codes: Tensor (layers, slots, state_dim), int8, on the CPU. Never written in place.
+        scales: Tensor (layers, slots, groups), float16.
         segments: How many segments have been written into it; 0 means that it is empty.
         fingerprint: Which model's memory this is (hex).
     """
 
-    slots: torch.Tensor
+    codes: torch.Tensor
+    scales: torch.Tensor
     segments: int
     fingerprint: str
 
-    def __post_init__(self) -> None:
-        # A private copy, so that no caller can change the value through a tensor it still holds.
-        object.__setattr__(
-            self, "slots", self.slots.detach().to("cpu", torch.bfloat16, copy=True).contiguous()
-        )
+    @classmethod
+    def of(cls, slots: torch.Tensor, segments: int, fingerprint: str) -> LatentState:
+        """The state that holds ``slots`` (layers, slots, state_dim), rounded to one byte a number."""
+        numbers = slots.detach().to("cpu", torch.float32)
+        padded = F.pad(numbers, (0, -numbers.shape[-1] % _GROUP)).unflatten(-1, (-1, _GROUP))
+        scales = (padded.abs().amax(-1) / 127).half()
+        # A group too small for a scale in half precision is zero.
+        codes = (padded / scales.float().clamp(min=1e-30)[..., None]).round().clamp(-127, 127)
+        codes = codes.where(scales[..., None] > 0, 0.0).flatten(-2)[..., : numbers.shape[-1]]
+        return cls(codes.to(torch.int8).contiguous(), scales, segments, fingerprint)
+
+    @property
+    def slots(self) -> torch.Tensor:
+        """The numbers, float32 (layers, slots, state_dim)."""
+        spread = self.scales.float().repeat_interleave(_GROUP, dim=-1)
+        return self.codes.float() * spread[..., : self.codes.shape[-1]]
 
     @property
     def nbytes(self) -> int:
-        """Size of the slots in bytes."""
-        return self.slots.numel() * self.slots.element_size()
+        """Size of the numbers in bytes, scales included."""
+        return self.codes.numel() + 2 * self.scales.numel()
 
     def zeroed(self) -> LatentState:
         """The same state with every number zero: what is left when the memory is wiped."""
-        return LatentState(torch.zeros_like(self.slots), self.segments, self.fingerprint)
+        return LatentState.of(torch.zeros(self.codes.shape), self.segments, self.fingerprint)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LatentState):
@@ -55,11 +73,12 @@ class LatentState:
         return (
             self.segments == other.segments
             and self.fingerprint == other.fingerprint
-            and torch.equal(self.slots, other.slots)
+            and torch.equal(self.codes, other.codes)
+            and torch.equal(self.scales, other.scales)
         )
 
     def __hash__(self) -> int:
-        return hash((self.segments, self.fingerprint, _digest(self.slots)))
+        return hash((self.segments, self.fingerprint, _digest(self.codes, self.scales)))
 
     def to_bytes(self) -> bytes:
         """Serialise as safetensors with version, fingerprint, segment count and checksum."""
@@ -67,9 +86,10 @@ class LatentState:
             "version": FORMAT_VERSION,
             "fingerprint": self.fingerprint,
             "segments": self.segments,
-            "sha256": _digest(self.slots),
+            "sha256": _digest(self.codes, self.scales),
         }
-        return save({"slots": self.slots}, metadata={"lpm_state": json.dumps(header)})
+        tensors = {"codes": self.codes, "scales": self.scales}
+        return save(tensors, metadata={"lpm_state": json.dumps(header)})
 
     @classmethod
     def from_bytes(
@@ -90,7 +110,6 @@ class LatentState:
             header_length = int.from_bytes(data[:8], "little")
             metadata = json.loads(data[8 : 8 + header_length])["__metadata__"]["lpm_state"]
             header = json.loads(metadata)
-            slots = tensors["slots"]
             version, owner = header["version"], header["fingerprint"]
             segments, digest = int(header["segments"]), header["sha256"]
         except (SafetensorError, KeyError, TypeError, ValueError, OverflowError) as error:
@@ -99,21 +118,27 @@ class LatentState:
             raise StateFileError(
                 f"latent state has format version {version}, this program reads {FORMAT_VERSION}"
             )
+        if set(tensors) != {"codes", "scales"}:
+            raise StateFileError("not a readable latent state: it holds no codes and scales")
+        codes, scales = tensors["codes"], tensors["scales"]
         if fingerprint is not None and owner != fingerprint:
             raise StateFileError(
                 f"latent state was written by another model ({owner[:12]}, this one is {fingerprint[:12]})"
             )
-        if shape is not None and tuple(slots.shape) != tuple(shape):
-            raise StateFileError(f"latent state has shape {tuple(slots.shape)}, expected {tuple(shape)}")
-        if slots.dtype != torch.bfloat16 or slots.dim() != 3:
-            raise StateFileError(f"latent state holds {slots.dtype} of {slots.dim()} dimensions")
-        if _digest(slots) != digest:
+        if shape is not None and tuple(codes.shape) != tuple(shape):
+            raise StateFileError(f"latent state has shape {tuple(codes.shape)}, expected {tuple(shape)}")
+        groups = (*codes.shape[:2], -(-codes.shape[-1] // _GROUP)) if codes.dim() == 3 else ()
+        if (codes.dtype, scales.dtype) != (torch.int8, torch.float16) or tuple(scales.shape) != groups:
+            raise StateFileError(
+                f"latent state holds {codes.dtype} of {codes.dim()} dimensions, {scales.dtype} scales"
+            )
+        if _digest(codes, scales) != digest:
             raise StateFileError("latent state is damaged: its checksum does not match")
-        if segments < 0 or not bool(torch.isfinite(slots).all()):
+        if segments < 0 or not bool(torch.isfinite(scales).all()):
             raise StateFileError(
                 "latent state holds numbers that are not finite, or a negative segment count"
             )
-        return cls(slots, segments, owner)
+        return cls(codes, scales, segments, owner)
 
     def save(self, path: str | Path) -> None:
         """Write the state to ``path``, replacing what is there only once the new file is whole."""
@@ -138,5 +163,8 @@ class LatentState:
         return cls.from_bytes(data, fingerprint=fingerprint, shape=shape)
 
 
-def _digest(slots: torch.Tensor) -> str:
-    return hashlib.sha256(slots.contiguous().view(torch.uint8).numpy().tobytes()).hexdigest()
+def _digest(*tensors: torch.Tensor) -> str:
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -165,9 +165,9 @@ class LPMReader:
         return self._decoder.likelihood(call, _tensor(state)), Usage(model_calls=1)
 
     def _value(self, slots: torch.Tensor, before: LatentState | None) -> LatentState:
-        return LatentState(slots[0], (before.segments if before else 0) + 1, self._signature)
+        return LatentState.of(slots[0], (before.segments if before else 0) + 1, self._signature)
 
 
 def _tensor(state: LatentState | None) -> torch.Tensor | None:
     """The state as the model takes it, (1, L, K, r); None where nothing has been read."""
-    return None if state is None or state.segments == 0 else state.slots.float()[None]
+    return None if state is None or state.segments == 0 else state.slots[None]

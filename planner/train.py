@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lpm_model.base import ADAPTER_NAME, load_for_training
 from lpm_model.data.conversation import Conversation, Place, PlaceNames
 from lpm_model.data.revise import RouteConversations
-from lpm_model.retrofit import load_adapter, read_adapter
+from lpm_model.retrofit import load_adapter, read_adapter, with_slots
 from lpm_model.training import Example, Trainer, TrainingConfig
 from tools.cache import cache_dir
 from tools.notation import write_call
@@ -70,7 +70,7 @@ class TrainConfig(BaseModel):
         start_from: Adapter to start from; None starts from the base.
         base: Folder of another base; None is the embedded one.
         threads: CPU threads; None leaves it to torch.
-        model: Fields of ``LPMConfig`` to set, where the run starts from the base.
+        model: Fields of ``LPMConfig`` to set; of an adapter to start from only ``num_slots`` can change.
         data: See ``DataConfig``.
         training: See ``TrainingConfig``.
     """
@@ -168,7 +168,9 @@ def train(config: TrainConfig, report: Callable[[dict[str, float]], None]) -> Pa
     torch.manual_seed(training.seed)
     tensors, memory = None, dict(config.model)
     if config.start_from is not None:
-        tensors, memory, _ = read_adapter(config.start_from)
+        tensors, trained, _ = read_adapter(config.start_from)
+        memory = trained | memory
+        tensors = with_slots(tensors, memory["num_slots"])
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model, tokenizer = load_for_training(config.base, cache_dir(), memory)
     if tensors is not None:

@@ -10,7 +10,7 @@ from lpm_model.state import LatentState
 from planner.reader import Reading, TooLong, Usage
 from tools.notation import read_call
 
-FULL_SIZE = (30, 32, 192)  # the shipped model's state: 368,640 bytes
+FULL_SIZE = (30, 32, 384)  # the shipped model's state: 380,160 bytes
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ class FakeReader:
     def _next(self, state: LatentState | None, step: float) -> LatentState:
         slots = state.slots.clone() if state else torch.zeros(self.shape)
         slots[0, 0, 0] += step
-        return LatentState(slots, (state.segments if state else 0) + 1, self.fingerprint)
+        return LatentState.of(slots, (state.segments if state else 0) + 1, self.fingerprint)
 
 
 def marks(states: Sequence[LatentState | None]) -> list[float | None]:
     """The counters of states: 1 for every text read into it, 100 for every thought."""
-    return [None if state is None else float(state.slots[0, 0, 0]) for state in states]
+    return [None if state is None else round(float(state.slots[0, 0, 0]), 2) for state in states]

@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM, DynamicCache, GPT2Config, GPT2LMH
 
 from lpm_model import LPMConfig, LPMForCausalLM
 from lpm_model.retrofit import from_base, from_base_tensors
+from lpm_model.state import LatentState
 from tests.tiny import FAMILIES, MEMORY, SIZES, tiny_base, tiny_model
 
 FAMILY = pytest.mark.parametrize("family", FAMILIES)
@@ -39,9 +40,9 @@ def test_the_embedded_base_keeps_its_logits(embedded_base):
     ids = torch.tensor([[1, 504, 2863, 28, 12182, 314, 260, 3575]])
     with torch.no_grad():
         assert_close(model(ids).logits, base(ids).logits, atol=2e-3, rtol=1e-4)
-    assert model.config.state_shape == (30, 16, 384)
+    assert model.config.state_shape == (30, 32, 384)
     assert model.config.state_dim < model.config.hidden_size
-    assert 30 * 16 * 384 * 2 <= 400_000  # bytes of a state in bfloat16
+    assert LatentState.of(torch.zeros(model.config.state_shape), 1, "f").nbytes <= 400_000
 
 
 def test_other_architectures_are_refused():
