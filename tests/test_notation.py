@@ -1,5 +1,6 @@
 """The lines of a tool call: what is written is read back, and the grammar takes exactly that."""
 
+from datetime import date
 from typing import Annotated
 
 import llguidance
@@ -9,14 +10,51 @@ from hypothesis import strategies as st
 from llguidance import LLMatcher, LLTokenizer
 from pydantic import BaseModel
 
+from tools.code_writer.arguments import FEATURES, CodeArguments
 from tools.notation import Line, Name, grammar, read_call, write_call
 from tools.registry import TOOLS
 from tools.roads.arguments import RouteArguments
+from tools.scheduler.arguments import ProjectArguments
 
-CALLS = {"route": RouteArguments}
+CALLS = {"route": RouteArguments, "project": ProjectArguments, "code": CodeArguments}
 words = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJ'.-é", min_size=3, max_size=10)
 names = st.builds(lambda a, b, s: f"{a} {b}{s}", words, words, st.sampled_from(["", ", CA", ", DC"]))
 clock = st.builds("{:02d}:{:02d}".format, st.integers(0, 23), st.integers(0, 59))
+labels = st.one_of(words, st.builds("{} {}".format, words, words), st.just("Q"))
+dates = st.dates(date(2000, 1, 1), date(2099, 12, 31)).map(str)
+tasks = st.fixed_dictionaries(
+    {"name": labels, "days": st.integers(1, 400).map(lambda quarters: quarters / 4)},
+    optional={
+        "after": st.lists(labels, min_size=1, max_size=3),
+        "who": st.lists(labels, min_size=1, max_size=3),
+    },
+)
+project = st.fixed_dictionaries(
+    {"tasks": st.lists(tasks, min_size=1, max_size=6)},
+    optional={
+        "start": dates,
+        "deadline": dates,
+        "days_off": st.lists(
+            st.fixed_dictionaries({"who": labels, "from": dates, "to": dates}), min_size=1, max_size=2
+        ),
+        "one_at_a_time": st.just(False),
+    },
+)
+types = st.sampled_from(["str", "text", "int", "datetime", "email", "enum(low,high)", "enum(a,b,c)"])
+entity_names = st.from_regex(r"[A-Z][A-Za-z0-9]{1,9}", fullmatch=True)
+field_names = st.from_regex(r"[a-z][a-z_]{1,9}", fullmatch=True)
+entities = st.fixed_dictionaries(
+    {"name": entity_names}, optional={"fields": st.dictionaries(field_names, types, min_size=1, max_size=5)}
+)
+relations = st.tuples(entity_names, st.sampled_from(["belongs_to", "many_to_many"]), entity_names).map(list)
+code = st.fixed_dictionaries(
+    {"kind": st.sampled_from(["rest_api", "cli", "library"])},
+    optional={
+        "entities": st.lists(entities, min_size=1, max_size=5),
+        "relations": st.lists(relations, min_size=1, max_size=3),
+        "features": st.sets(st.sampled_from(FEATURES), min_size=1).map(sorted),
+    },
+)
 arguments = st.fixed_dictionaries(
     {"origin": names, "destination": names},
     optional={
@@ -55,6 +93,24 @@ def test_a_written_call_is_read_back_and_fits_the_grammar(values):
     assert accepts(text)
 
 
+@pytest.mark.parametrize(("tool", "meanings"), [("project", project), ("code", code)])
+@given(data=st.data())
+def test_records_are_read_back_and_fit_the_grammar(tool, meanings, data):
+    values = data.draw(meanings)
+    text = write_call(tool, CALLS[tool], values)
+    name, read, places = read_call(text, CALLS)
+    assert (name, read) == (tool, values)
+    CALLS[tool](**read)
+    assert "".join(text[a:b] for a, b in places.values()) == text[len(tool) + 1 :]
+    assert accepts(text)
+
+
+def test_weeks_become_working_days():
+    text = write_call("project", ProjectArguments, {"tasks": [{"name": "demo", "days": "1.5 w"}]})
+    assert text == "project\ntask demo; 1.5 w\n"
+    assert read_call(text, CALLS)[1]["tasks"] == [{"name": "demo", "days": 7.5}]
+
+
 def test_miles_become_kilometres():
     text = write_call(
         "route", RouteArguments, {"origin": "Rome", "destination": "Troy", "max_distance_km": "200 mi"}
@@ -78,13 +134,31 @@ def test_miles_become_kilometres():
         "route\nfrom Al\x85bany\n",
         "route\nfrom Al\x1bbany\n",
         "taxi\n",
+        "project\ntask demo\n",
+        "project\ntask demo; 2 d; by Ray; after tiling\n",
+        "project\nstart 2027-13-01\n",
+        "code\nentity patient; name str\n",
+        "code\nentity Patient; name string\n",
+        "code\nwith search, auth\n",
     ],
 )
 def test_the_grammar_takes_nothing_else(text):
     assert not accepts(text)
 
 
-@pytest.mark.parametrize("text", ["taxi\n", "route\nfly me\n", "route\nmax five mi\n", "route\nmax 5 ly\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "taxi\n",
+        "route\nfly me\n",
+        "route\nmax five mi\n",
+        "route\nmax 5 ly\n",
+        "project\ntask demo; soon\n",
+        "project\nstart 2027-02-30\n",
+        "code\nbuild robot\n",
+        "code\nlink A likes B\n",
+    ],
+)
 def test_what_is_no_call_is_refused(text):
     with pytest.raises(ValueError, match=r"no tool|no argument|cannot read"):
         read_call(text, CALLS)
