@@ -165,7 +165,7 @@ def model_against_base(
     assert state is not None
     size = len(LatentState.of(state[0], 1, loaded.fingerprint).to_bytes())
     shape = " x ".join(map(str, state.shape[1:]))
-    rows.append((f"latent state, {shape} in bfloat16, whatever was read", f"{size / 1e3:.0f} kB", ""))
+    rows.append((f"latent state, {shape}, four bits each, whatever was read", f"{size / 1e3:.0f} kB", ""))
     return rows
 
 

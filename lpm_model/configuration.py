@@ -67,7 +67,7 @@ class LPMConfig(PreTrainedConfig):
     initializer_range: float = 0.02
     qkv_bias: bool = False
     qk_norm: bool = False
-    num_slots: int = 32
+    num_slots: int = 64
     state_dim: int = 384
     gate_rank: int = 8
     merge_rank: int = 8

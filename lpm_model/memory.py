@@ -5,7 +5,7 @@ numbers. With D the hidden width and y_j the residual stream at slot position j 
 
     candidate   c_j = W_down norm(y_j)                        (compression, D -> r)
     gates       f_j, i_j = sigmoid(W_g [norm(y_j); norm(S_j)])  (as an LSTM's, per number)
-    write       S'_j = f_j * S_j + i_j * c_j                  (once per segment)
+    write       S'_j = round(f_j * S_j + i_j * c_j)           (once per segment, to four bits)
     read        k_j, v_j = W_up S_j                           (decompression, r -> key and value)
     merge       y <- W_m [y; m]                               (concatenate and project)
 
@@ -23,6 +23,7 @@ from torch import nn
 
 from lpm_model.configuration import LPMConfig
 from lpm_model.layers import LowRankLinear
+from lpm_model.state import rounded
 
 __all__ = ["PersistentMemoryBlock", "chunks"]
 
@@ -82,7 +83,7 @@ class PersistentMemoryBlock(nn.Module):
         scaled = old * torch.rsqrt(old.float().pow(2).mean(-1, keepdim=True) + self.eps).to(old.dtype)
         gates = self.gate_out(self.gate_in(torch.cat((normed, scaled), dim=-1)))
         forget, take = torch.sigmoid(gates).chunk(2, dim=-1)
-        return forget * old + take * candidate
+        return rounded(forget * old + take * candidate)
 
     def merge(self, hidden: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
         """Concatenate what was read with the residual stream and project back.

@@ -10,7 +10,7 @@ from lpm_model.state import LatentState
 from planner.reader import Reading, TooLong, Usage
 from tools.notation import read_call
 
-FULL_SIZE = (30, 32, 384)  # the shipped model's state: 380,160 bytes
+FULL_SIZE = (30, 64, 384)  # the shipped model's state: 391,680 bytes
 
 
 @dataclass(frozen=True)
@@ -79,4 +79,4 @@ class FakeReader:
 
 def marks(states: Sequence[LatentState | None]) -> list[float | None]:
     """The counters of states: 1 for every text read into it, 100 for every thought."""
-    return [None if state is None else round(float(state.slots[0, 0, 0]), 2) for state in states]
+    return [None if state is None else round(float(state.slots[0, 0, 0]), 1) for state in states]

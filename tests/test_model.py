@@ -40,7 +40,7 @@ def test_the_embedded_base_keeps_its_logits(embedded_base):
     ids = torch.tensor([[1, 504, 2863, 28, 12182, 314, 260, 3575]])
     with torch.no_grad():
         assert_close(model(ids).logits, base(ids).logits, atol=2e-3, rtol=1e-4)
-    assert model.config.state_shape == (30, 32, 384)
+    assert model.config.state_shape == (30, 64, 384)
     assert model.config.state_dim < model.config.hidden_size
     assert LatentState.of(torch.zeros(model.config.state_shape), 1, "f").nbytes <= 400_000
 
