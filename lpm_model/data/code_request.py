@@ -208,7 +208,9 @@ class CodeRequests:
         untyped = self._told_apart(draft) if rng.random() < 0.25 else {}
         parents = self._tie(draft)
         body = [
-            words.entity(name, "tied" if name in parents else "sentence", untyped.get(name, ()), parents.get(name))
+            words.entity(
+                name, "tied" if name in parents else "sentence", untyped.get(name, ()), parents.get(name)
+            )
             for name in draft.entities
         ]
         for name, fields in untyped.items():
@@ -270,9 +272,7 @@ class CodeRequests:
         for feature in wanted:
             if absent and rng.random() < 0.05:
                 other, mine = (words.feature(f, "noun") for f in (rng.choice(absent), feature))
-                out.append(
-                    words.speaker.pick(phrases("code/features")["corrected"], other=other, mine=mine)
-                )
+                out.append(words.speaker.pick(phrases("code/features")["corrected"], other=other, mine=mine))
             else:
                 out.append(words.feature(feature, "sentence"))
         return out + [words.feature(feature, "without") for feature in draft.denied]
@@ -328,14 +328,18 @@ class CodeRequests:
         form = rng.choice(("sign", "sign", "sentence", "fragment"))
         relations = [words.relation(relation, form) for relation in draft.relations]
         if relations:
-            parts.append(rng.choice(("\n", "; ", "\n")).join(relations) if form != "sentence" else " ".join(relations))
+            parts.append(
+                rng.choice(("\n", "; ", "\n")).join(relations) if form != "sentence" else " ".join(relations)
+            )
         if draft.features and rng.random() < 0.6:
             parts.append(words.several(draft.features, rng.choice(("line", "line", "sentence"))))
         elif draft.features:
             parts.append(" ".join(words.feature(f, "sentence") for f in draft.features))
         parts += [words.feature(f, "without") for f in draft.denied]
         if rng.random() < 0.82:
-            parts.insert(0, self._kind(draft, speaker, rng.choice(("note", "note", "frame", "line", "sentence"))))
+            parts.insert(
+                0, self._kind(draft, speaker, rng.choice(("note", "note", "frame", "line", "sentence")))
+            )
         else:
             parts.append(self._kind(draft, speaker, "late"))
         return speaker.say_calmly("\n".join(parts)) if rng.random() < 0.6 else speaker.say("\n".join(parts))
@@ -346,7 +350,12 @@ class CodeRequests:
         speaker = Speaker(rng, Habits("camel", "snake", 0.0, "short"))
         words = Words(rng, speaker, draft.entities)
         upper = rng.random() < 0.15
-        keys = [("entities", "relations"), ("data", "links"), ("models", "relationships"), ("records", "relations")]
+        keys = [
+            ("entities", "relations"),
+            ("data", "links"),
+            ("models", "relationships"),
+            ("records", "relations"),
+        ]
         data, links = (key.upper() if upper else key for key in rng.choice(keys))
         lines = [self._kind(draft, speaker, "line")]
         if rng.random() < 0.4:
@@ -388,7 +397,9 @@ class CodeRequests:
     def _formal(self, draft: CodeDraft) -> str:
         rng = self.rng
         style = rng.choice(("spaced", "camel", "title"))
-        speaker = Speaker(rng, Habits(style, rng.choice(("spaced", "snake")), rng.choice((0.0, 0.5, 1.0)), "short"))
+        speaker = Speaker(
+            rng, Habits(style, rng.choice(("spaced", "snake")), rng.choice((0.0, 0.5, 1.0)), "short")
+        )
         words = Words(rng, speaker, draft.entities)
         items = [self._kind(draft, speaker, "formal")]
         items += [words.entity(name, "formal") for name in draft.entities]
@@ -415,7 +426,7 @@ class CodeRequests:
         parts += [words.relation(relation, "dictated") for relation in draft.relations]
         spoken = [words.feature(f, "sentence") for f in draft.features]
         spoken += [words.feature(f, "without") for f in draft.denied]
-        parts += ["".join(c for c in sentence.lower() if c not in ".,;:!?()\"") for sentence in spoken]
+        parts += ["".join(c for c in sentence.lower() if c not in '.,;:!?()"') for sentence in spoken]
         text = parts[0]
         for part in parts[1:]:
             text += f" {rng.choice(self.talk['joiner'])} {part}"

@@ -226,8 +226,7 @@ class Speaker:
     def art(self, fields: Mapping[str, str], untyped: Sequence[str] = ()) -> str:
         """Fields with articles: "a title, how many pages and a price (decimal)"."""
         items = [
-            self._with_article(name, None if name in untyped else kind, kind)
-            for name, kind in fields.items()
+            self._with_article(name, None if name in untyped else kind, kind) for name, kind in fields.items()
         ]
         if len(items) == 1:
             return items[0]

@@ -14,8 +14,28 @@ __all__ = ["TYPES", "Fields", "Vocabulary", "article", "camel", "plural", "snake
 Fields = dict[str, str]
 
 TYPES = ("str", "text", "int", "float", "bool", "date", "datetime", "email")
-_COMPOSED_TYPES = ("str", "str", "text", "int", "int", "float", "float", "bool", "date", "datetime", "email", "enum")
-_IRREGULAR = {"shelf": "shelves", "calf": "calves", "quiz": "quizzes", "hero": "heroes", "leaf": "leaves", "analysis": "analyses"}
+_COMPOSED_TYPES = (
+    "str",
+    "str",
+    "text",
+    "int",
+    "int",
+    "float",
+    "float",
+    "bool",
+    "date",
+    "datetime",
+    "email",
+    "enum",
+)
+_IRREGULAR = {
+    "shelf": "shelves",
+    "calf": "calves",
+    "quiz": "quizzes",
+    "hero": "heroes",
+    "leaf": "leaves",
+    "analysis": "analyses",
+}
 
 
 def spaced(name: str) -> str:
@@ -46,7 +66,9 @@ def plural(name: str) -> str:
 def article(words: str) -> str:
     """The words with "a" or "an" before them."""
     low = words.lower().lstrip("\"'`*")
-    vowel = low[:1] in tuple("aeiou") and not low.startswith(("uni", "use", "usa", "eu", "one", "once", "uri", "url"))
+    vowel = low[:1] in tuple("aeiou") and not low.startswith(
+        ("uni", "use", "usa", "eu", "one", "once", "uri", "url")
+    )
     return f"{'an' if vowel or low.startswith(('hour', 'honest')) else 'a'} {words}"
 
 
@@ -107,7 +129,9 @@ def _domains() -> tuple[Domain, ...]:
 @functools.cache
 def _field_pool() -> tuple[tuple[str, str], ...]:
     """Every field of every domain with its type."""
-    return tuple(pair for d in _domains() for fields in d.entities.values() for pair in fields.items() if pair[1])
+    return tuple(
+        pair for d in _domains() for fields in d.entities.values() for pair in fields.items() if pair[1]
+    )
 
 
 class Vocabulary:
@@ -149,7 +173,9 @@ class Vocabulary:
             elif kind < 0.7:
                 name = rng.choice(words["qualifiers"]) + rng.choice(words["things"])
             elif kind < 0.78:
-                name = "".join(rng.choice(words["syllables"]) for _ in range(rng.choice((2, 2, 3)))).capitalize()
+                name = "".join(
+                    rng.choice(words["syllables"]) for _ in range(rng.choice((2, 2, 3)))
+                ).capitalize()
             else:
                 name = rng.choice(list(self.domain().entities))
             parts = spaced(name).split()
