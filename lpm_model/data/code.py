@@ -19,10 +19,11 @@ from lpm_model.data.route import phrases
 __all__ = ["CodeConversations"]
 
 _WEIGHTS = {
-    "add_entity": 6, "add_entity_tied": 3, "drop_entity": 6, "rename_entity": 5, "add_field": 11, "add_fields": 3,
-    "drop_field": 9, "rename_field": 6, "retype_field": 7, "add_choice": 4, "drop_choice": 3, "add_relation": 5,
-    "drop_relation": 4, "loosen": 2, "tighten": 1.5, "add_feature": 12, "add_two_features": 2.5, "drop_feature": 9,
-    "swap_feature": 2.5, "change_kind": 6, "undo_last": 8, "back_to_first": 4, "chatter": 11,
+    "add_entity": 6, "add_entity_tied": 3, "drop_entity": 6, "rename_entity": 5, "add_field": 11,
+    "add_fields": 3, "drop_field": 9, "rename_field": 6, "retype_field": 7, "add_choice": 4, "drop_choice": 3,
+    "add_relation": 5, "drop_relation": 4, "loosen": 2, "tighten": 1.5, "add_feature": 12,
+    "add_two_features": 2.5, "drop_feature": 9, "swap_feature": 2.5, "change_kind": 6, "undo_last": 8,
+    "back_to_first": 4, "chatter": 11,
 }  # fmt: skip
 _TWO_AT_ONCE = 0.1
 _MOST_ENTITIES, _MOST_FIELDS = 6, 7

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from lpm_model.data.code_say import Habits, Speaker, choices_of, holes, scheme_type
-from lpm_model.data.code_words import Fields, Vocabulary, article, camel, plural, snake, spaced
+from lpm_model.data.code_say import Habits, Speaker, choices_of, scheme_type
+from lpm_model.data.code_words import Fields, Vocabulary, article, plural, snake, spaced
 from lpm_model.data.route import phrases
 
 __all__ = ["FEATURES", "KINDS", "CodeDraft", "CodeRequests", "Words"]
@@ -146,7 +146,7 @@ class CodeRequests:
     def draft(self) -> CodeDraft:
         """Draw a meaning."""
         rng = self.rng
-        count = rng.choices((1, 2, 3, 4, 5), (20, 41, 27, 9, 3))[0]
+        count = rng.choices((1, 2, 3, 4, 5), (31, 39, 22, 6, 2))[0]
         place, entities, links = self.vocabulary.draw(count)
         draft = CodeDraft(rng.choices(list(KINDS), list(KINDS.values()))[0], entities)
         draft.place = place or rng.choice(self.talk["topics"])
@@ -315,10 +315,11 @@ class CodeRequests:
         return notation["entity"].format(n=cases[notation["case"]](name), fields=joined)
 
     def _blocks(self, draft: CodeDraft, speaker: Speaker, *, compact: bool) -> str:
-        notations = [n for n in phrases("code/notations") if not (compact and "\n" in n["entity"])]
+        every: Any = phrases("code/notations")
+        notations = [n for n in every if not (compact and "\n" in n["entity"])]
         notation = self.rng.choice(notations)
         blocks = [self._block(notation, name, fields) for name, fields in draft.entities.items()]
-        return str(notation["between"]).join(speaker.hide(block) for block in blocks)
+        return notation["between"].join(speaker.hide(block) for block in blocks)
 
     def _notation(self, draft: CodeDraft) -> str:
         rng = self.rng

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 from string import Formatter
 from typing import Any
@@ -17,9 +18,14 @@ __all__ = ["Habits", "Speaker", "choices_of", "holes", "scheme_type"]
 _FIRST_VEIL = 0xE000  # private use: no letter, so noise passes over it
 # Misspelt, these would name another type, or say the opposite.
 _KEEP = {
-    *NUMBER_WORDS,
-    *"date time text day long short number whole many with without must need never drop keep yes real mark".split(),
-    *"string float integer decimal list lists just page pages logs login email mail have".split(),
+    *NUMBER_WORDS, "date", "time", "text", "day", "long", "short", "number", "whole", "many", "with",
+    "without", "must", "need", "never", "drop", "keep", "yes", "string", "float", "integer", "decimal",
+    "list", "lists", "just", "page", "pages", "login", "email", "mail", "have",
+}  # fmt: skip
+
+_WHEN = {
+    ("on", "date"): ("the day it was {verb}", "the date it was {verb}", "which day it was {verb}"),
+    ("at", "datetime"): ("the day and time it was {verb}", "date and time it was {verb}"),
 }
 
 
@@ -105,8 +111,7 @@ class Speaker:
         self._hidden.append(text)
         return chr(_FIRST_VEIL + len(self._hidden) - 1)
 
-    def _reveal(self, text: str) -> str:
-        lower, upper = text == text.lower(), text.isupper()
+    def _reveal(self, text: str, *, lower: bool = False, upper: bool = False) -> str:
         out = []
         for c in text:
             hidden = self._hidden_in(c)
@@ -126,7 +131,9 @@ class Speaker:
 
     def say(self, text: str) -> str:
         """The text with noise, names put back."""
-        return self._reveal(disturb(self.rng, text, phrases("code/talk")["filler"], _KEEP))
+        noisy = disturb(self.rng, text, phrases("code/talk")["filler"], _KEEP)
+        lowered = noisy == noisy.lower() and text != text.lower()
+        return self._reveal(noisy, lower=lowered, upper=noisy.isupper())
 
     def say_calmly(self, text: str) -> str:
         """The text without noise, names put back."""
@@ -167,7 +174,7 @@ class Speaker:
         last = " and " if self.rng.random() < 0.9 else " & "
         return f"{comma} ".join(many[:-1]) + last + many[-1]
 
-    def _spelt(self, field: str) -> str:
+    def _spelt(self, field: str, kind: str = "") -> str:
         """The field as this person spells it, without veil."""
         style = self.habits.field
         code_like = field.startswith(("is_", "has_")) or field.endswith(("_on", "_at", "_by"))
@@ -175,11 +182,13 @@ class Speaker:
             return field.split("_")[0] + camel("_".join(field.split("_")[1:]))
         if style == "snake" or (style == "spaced" and code_like and self.habits.words != "dictated"):
             return field
+        if style == "spaced" and field == kind == "email":
+            return self.rng.choice(("email", "email", "e-mail", "e-mail address", "email address"))
         return f"'{spaced(field)}'" if style == "quoted" else spaced(field)
 
-    def field(self, field: str) -> str:
-        """The field as this person spells it."""
-        return self.hide(self._spelt(field))
+    def field(self, field: str, kind: str = "") -> str:
+        """The field as this person spells it; its type, if given, may show in the spelling."""
+        return self.hide(self._spelt(field, kind))
 
     # -- types -------------------------------------------------------------------------------
 
@@ -188,6 +197,13 @@ class Speaker:
         choices = choices_of(kind)
         words: str = self.rng.choice(self.types["enum" if choices else kind][register])
         return self.hide(words.format(**_wordings(choices))) if choices else words
+
+    def _gloss(self, field: str, kind: str) -> str:
+        """What stands in brackets after a field: its type, at times by what the field tells."""
+        verb, _, when = field.partition("_")
+        if verb.endswith("ed") and (when, kind) in _WHEN and self.rng.random() < 0.4:
+            return self.rng.choice(_WHEN[when, kind]).format(verb=verb)
+        return self.type_words(kind, self.habits.words)
 
     def must_say(self, field: str, kind: str) -> bool:
         """Whether the type is said: it must be unless the field's name implies it."""
@@ -210,11 +226,11 @@ class Speaker:
         vocabulary = self.rng.choice(("scheme", "pipes"))
         items = []
         for name, kind in fields.items():
-            item = self.field(name)
+            item = self.field(name, kind)
             if name not in untyped and self.must_say(name, kind):
                 code = self.hide(scheme_type(vocabulary, kind))
                 if form == "paren" or self.habits.words == "plain":
-                    item += f" ({self.type_words(kind, self.habits.words)})"
+                    item += f" ({self._gloss(name, kind)})"
                 else:
                     item += {"colon": f": {code}", "space": f" {code}", "dash": f" - {code}"}[form]
             items.append(item)
@@ -240,7 +256,7 @@ class Speaker:
             return f"how many {self.field(name)}"
         if kind == "bool" and name in tables["adjectives"] and rng.random() < 0.5:
             return f"whether it is {self.field(name)}"
-        spelt = self._spelt(name)
+        spelt = self._spelt(name, true_kind)
         plain_name = "_" in spelt or _is_plural(name) or true_kind == "bool"
         said = self.hide(spelt if plain_name else article(spelt))
         if kind is None or not self.must_say(name, kind):
@@ -249,7 +265,7 @@ class Speaker:
             return f"{self.type_words(kind, 'lead')} called {self.hide(spelt)}"
         if rng.random() < 0.15 and not choices_of(kind):
             return f"{said} as {self.type_words(kind, 'clause')}"
-        return f"{said} ({self.type_words(kind, self.habits.words)})"
+        return f"{said} ({self._gloss(name, kind)})"
 
     def dictated(self, fields: Mapping[str, str]) -> str:
         """Fields as they are spoken: "a title and a price which is a decimal"."""
@@ -276,7 +292,7 @@ class Speaker:
 
 def _has_inner_capital(text: str) -> bool:
     """Whether case holds the words of some name apart, as in ``GymMember``."""
-    return any(a.islower() and b.isupper() for a, b in zip(text, text[1:], strict=False))
+    return any(a.islower() and b.isupper() for a, b in pairwise(text))
 
 
 def _is_plural(name: str) -> bool:

@@ -252,7 +252,7 @@ class Vocabulary:
             fields: Fields = {}
             if self.rng.random() < 0.5:
                 fields[self.rng.choice(("name", "title", "label", "code"))] = "str"
-            for _ in range(self.rng.choices((1, 2, 3, 4, 5), (6, 24, 36, 24, 10))[0] - len(fields)):
+            for _ in range(self.rng.choices((1, 2, 3, 4, 5), (10, 28, 36, 19, 7))[0] - len(fields)):
                 name, kind = self.field(fields)
                 fields[name] = kind
             name, kind = self.field(fields)
@@ -262,7 +262,7 @@ class Vocabulary:
     def _some(self, fields: Fields, most: int) -> Fields:
         """Some of the fields in their order, at times with one more, at times with other types."""
         rng = self.rng
-        number = min(len(fields), most, rng.choices((1, 2, 3, 4), (5, 20, 39, 36))[0])
+        number = min(len(fields), most, rng.choices((1, 2, 3, 4), (8, 27, 38, 27))[0])
         kept = sorted(rng.sample(range(len(fields)), number))
         if rng.random() < 0.6:
             kept = list(range(number))
@@ -270,7 +270,7 @@ class Vocabulary:
         for name, kind in chosen.items():
             if rng.random() < 0.07:
                 chosen[name] = self.retyped(name, kind)
-        while len(chosen) < most and rng.random() < 0.3:
+        while len(chosen) < most and rng.random() < 0.25:
             name, kind = self.field(chosen)
             chosen[name] = kind
         return chosen
