@@ -20,13 +20,25 @@ _FIRST_VEIL = 0xE000  # private use: no letter, so noise passes over it
 _KEEP = {
     *NUMBER_WORDS, "date", "time", "text", "day", "long", "short", "number", "whole", "many", "with",
     "without", "must", "need", "never", "drop", "keep", "yes", "string", "float", "integer", "decimal",
-    "list", "lists", "just", "page", "pages", "login", "email", "mail", "have",
+    "list", "lists", "just", "page", "pages", "login", "email", "mail", "have", "tool",
 }  # fmt: skip
 
 _WHEN = {
     ("on", "date"): ("the day it was {verb}", "the date it was {verb}", "which day it was {verb}"),
     ("at", "datetime"): ("the day and time it was {verb}", "date and time it was {verb}"),
 }
+# Fields named by mistake, and how that is mended.
+_SLIPS = ("weight", "color", "price", "number", "code", "size", "rank", "country", "date", "level", "height")
+_TAKEN_BACK = (
+    " - no,",
+    " - sorry,",
+    "... no,",
+    "... I mean",
+    " - no wait,",
+    " - scratch that,",
+    " or rather",
+)
+_SLIP_SHARE = 0.02
 
 
 def holes(template: str) -> set[str]:
@@ -248,6 +260,13 @@ class Speaker:
             return items[0]
         last = " and " if self.rng.random() < 0.85 else f"{self.hide(',')} and "
         return f"{self.hide(',')} ".join(items[:-1]) + last + items[-1]
+
+    def _slip(self, fields: Mapping[str, str]) -> str:
+        """Now and then another field that is taken back at once: "a weight, no wait, "."""
+        wrong = self.rng.choice(_SLIPS)
+        if wrong in fields or self.rng.random() >= _SLIP_SHARE:
+            return ""
+        return f"{self.hide(article(wrong))}{self.rng.choice(_TAKEN_BACK)} "
 
     def _with_article(self, name: str, kind: str | None, true_kind: str) -> str:
         """One field with article, its type if that has to be said."""

@@ -29,13 +29,9 @@ _COMPOSED_TYPES = (
     "enum",
 )
 _IRREGULAR = {
-    "shelf": "shelves",
-    "calf": "calves",
-    "quiz": "quizzes",
-    "hero": "heroes",
-    "leaf": "leaves",
-    "analysis": "analyses",
-}
+    "shelf": "shelves", "calf": "calves", "leaf": "leaves", "quiz": "quizzes", "hero": "heroes",
+    "analysis": "analyses", "hypothesis": "hypotheses",
+}  # fmt: skip
 
 
 def spaced(name: str) -> str:
