@@ -146,8 +146,7 @@ def test_names_imply_one_type_each():
 
 
 def test_plurals():
-    told = {"Box": "Boxes", "entry": "entries", "Bay": "Bays", "shelf": "shelves", "GymMember": "GymMembers"}
-    told |= {"RiceHypothesis": "RiceHypotheses", "analysis": "analyses", "BookShelf": "BookShelves"}
+    told = {"Box": "Boxes", "entry": "entries", "Bay": "Bays", "BookShelf": "BookShelves"}
     assert {one: plural(one) for one in told} == told
 
 
@@ -225,7 +224,7 @@ def drawn():
 
 
 def test_every_request_is_sound_and_names_what_it_means(drawn):
-    strange = 0
+    strange = choices = 0
     for (text, draft), (_, other) in zip(drawn, drawn[1:] + drawn[:1], strict=True):
         check_meaning(draft.means)
         assert not any("\ue000" <= c <= "\uf8ff" for c in text), text
@@ -233,20 +232,13 @@ def test_every_request_is_sound_and_names_what_it_means(drawn):
         assert not set(re.findall(r"\{(\w+)\}", text)) & unfilled, text
         for name, fields in draft.entities.items():
             assert names_in(text, name), (name, text)
-            for field in fields:
+            for field, kind in fields.items():
                 assert squeezed(field) in squeezed(text), (field, text)
+                assert all(choice in text.lower() for choice in choices_of(kind)), (kind, text)
+                choices += bool(choices_of(kind))
         strange += any(names_in(text, name) for name in other.entities)
     assert strange < 60  # the names of another request are not found: the check above is no formality
-
-
-def test_choices_are_all_said(drawn):
-    seen = 0
-    for text, draft in drawn:
-        for fields in draft.entities.values():
-            for kind in fields.values():
-                seen += bool(choices_of(kind))
-                assert all(choice in text.lower() for choice in choices_of(kind)), (kind, text)
-    assert seen > 100
+    assert choices > 100
 
 
 def test_names_of_several_words_can_be_told_from_one_word(drawn):
@@ -268,6 +260,8 @@ def test_shares_are_as_intended(drawn):
         assert abs(sum(d.kind == kind for d in drafts) / len(drafts) - share) < 0.06
     for feature, share in FEATURES.items():
         assert 0.65 * share < sum(feature in d.features for d in drafts) / len(drafts) < 1.15 * share, feature
+    assert 0.05 < sum(bool(d.denied) for d in drafts) / len(drafts) < 0.15
+    assert not any(set(d.denied) & set(d.features) for d in drafts)
     counts = Counter(len(d.entities) for d in drafts)
     assert set(counts) == {1, 2, 3, 4, 5} and counts[1] + counts[2] + counts[3] > 0.85 * len(drafts)
     fields = Counter(len(f) for d in drafts for f in d.entities.values())
@@ -288,22 +282,12 @@ def test_texts_are_diverse_and_of_human_length(drawn):
     assert 220 < lengths[500] < 310 and lengths[900] < 430 and lengths[50] < 140
 
 
-def test_denied_features_are_not_meant():
-    source, seen = CodeRequests(Random(5)), 0
-    for _ in range(800):
-        draft = source.draft()
-        assert not set(draft.denied) & set(draft.features)
-        seen += bool(draft.denied)
-    assert seen > 40
-
-
 def test_the_same_seed_makes_the_same_data():
     def some(seed):
         source = CodeConversations(Random(seed), (1, 1, 1))
         return [source.conversation() for _ in range(40)]
 
-    assert some(7) == some(7)
-    assert some(7) != some(8)
+    assert some(7) == some(7) != some(8)
 
 
 def test_every_layout_says_everything(calm):
@@ -337,8 +321,7 @@ def test_turns_are_sound_and_name_what_is_new():
             now = {name for name in entities(turn.means)}
             now |= {field for fields in entities(turn.means).values() for field in fields}
             for name in now - known:
-                ways = names_in(turn.user, name) or squeezed(name) in squeezed(turn.user)
-                assert ways, (name, turn.user)
+                assert names_in(turn.user, name), (name, turn.user)
             known |= now
     assert lengths == {2, 3, 4, 5}
 

@@ -122,14 +122,9 @@ class CodeConversations:
             and said[1][:2] != "I "
         ):
             said[1] = said[1][0].lower() + said[1][1:]
-        if self._undone(now, after):
+        if _same(now, after):  # the second took the first back
             return None
         return "two", speaker.say(template.format(one=said[0], two=said[1])), after
-
-    @staticmethod
-    def _undone(now: CodeDraft, after: CodeDraft) -> bool:
-        """Whether the second edit took the first one back, or both concern the same thing's name."""
-        return _same(now, after) or len(now.entities.keys() ^ after.entities.keys()) > 2
 
     # -- values ------------------------------------------------------------------------------
 
