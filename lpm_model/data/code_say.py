@@ -213,7 +213,7 @@ class Speaker:
     def _gloss(self, field: str, kind: str) -> str:
         """What stands in brackets after a field: its type, at times by what the field tells."""
         verb, _, when = field.partition("_")
-        if verb.endswith("ed") and (when, kind) in _WHEN and self.rng.random() < 0.4:
+        if verb in phrases("code/words")["verbs"] and (when, kind) in _WHEN and self.rng.random() < 0.4:
             return self.rng.choice(_WHEN[when, kind]).format(verb=verb)
         return self.type_words(kind, self.habits.words)
 
