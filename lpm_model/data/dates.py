@@ -13,7 +13,7 @@ __all__ = ["DATE_STYLES", "SPAN_STYLES", "adjective", "day", "period", "span", "
 DATE_STYLES = {
     "iso": 20, "month_day": 14, "mon_day": 14, "day_month": 14, "day_mon": 12, "day_month_ordinal": 6,
     "month_day_ordinal": 6, "the_of": 8, "weekday": 7, "weekday_us": 4, "military": 3, "dashed": 3,
-    "slashed": 3, "numeric": 3, "apostrophe": 3, "spoken": 4, "spoken_us": 3,
+    "slashed": 3, "numeric": 2, "numeric_us": 2, "apostrophe": 3, "spoken": 4, "spoken_us": 3,
 }  # fmt: skip
 SPAN_STYLES = {"digits": 30, "words": 24, "mixed": 14, "working": 5, "business": 3, "tight": 14, "short": 10}
 
@@ -84,7 +84,9 @@ def day(style: str, when: date, year: bool) -> str:
         case "slashed":
             return f"{when:%Y/%m/%d}"
         case "numeric" if n > 12:  # a smaller number could be the month
-            return f"{when:%d/%m/%Y}" if when.toordinal() % 2 else f"{when:%m/%d/%Y}"
+            return f"{when:%d/%m/%Y}"
+        case "numeric_us" if n > 12:
+            return f"{when:%m/%d/%Y}"
         case _:
             return when.isoformat()
 
@@ -126,7 +128,7 @@ def period(rng: Random, style: str, first: date, last: date, year: bool, *, prep
         return f"on {day(style, first, year)}" if prepositional else day(style, first, year)
     y = f" {first.year}" if year else ""
     whole = first.day == 1 and (last + timedelta(1)).day == 1 and first.month == last.month
-    if whole and style not in ("iso", "slashed", "numeric"):
+    if whole and style not in ("iso", "slashed", "numeric", "numeric_us"):
         month = calendar.month_name[first.month]
         return rng.choice((f"all of {month}{y}", f"the whole of {month}{y}", f"all {month}{y}"))
     if (first.year, first.month) == (last.year, last.month) and rng.random() < 0.6:
@@ -136,7 +138,11 @@ def period(rng: Random, style: str, first: date, last: date, year: bool, *, prep
             return f"from {compact}" if joined else compact
     a, b = day(style, first, year and first.year != last.year), day(style, last, year)
     if prepositional:
-        forms = [f"from {a} to {b}"] * 3 + [f"from {a} until {b} inclusive", f"{a} to {b}", f"{a} through {b}"]
+        forms = [f"from {a} to {b}"] * 3 + [
+            f"from {a} until {b} inclusive",
+            f"{a} to {b}",
+            f"{a} through {b}",
+        ]
         return rng.choice([*forms, f"from {a} through {b}"])
     return rng.choice((f"{a} to {b}", f"{a} to {b}", f"{a} - {b}", f"{a} through {b}", f"{a} till {b} incl."))
 

@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 from lpm_model.data.conversation import Conversation, Turn
+from lpm_model.data.project_edits import Editor
 from lpm_model.data.project_layouts import LAYOUTS, Body
 from lpm_model.data.project_names import about
 from lpm_model.data.project_plan import Plan, draw_plan
@@ -107,8 +108,9 @@ class _Composer:
     def _around(self) -> tuple[list[str], list[str]]:
         """What stands before and after the tasks."""
         rng, frames = self.rng, self.frames
-        times, rest = self._times(), self._rest()
-        head, tail = ([], rest) if rng.random() < 0.86 else (rest, [])
+        early = rng.random() < 0.14
+        times, rest = self._times(), self._rest(introduced=not early)
+        head, tail = (rest, []) if early else ([], rest)
         head, tail = (times + head, tail) if rng.random() < 0.62 else (head, times + tail)
         if self._noted():
             (tail if tail and rng.random() < 0.6 else head).append(
@@ -143,8 +145,8 @@ class _Composer:
             said.append(self._say(frames["deadline"], e=self.text.day(plan.deadline)))
         return said
 
-    def _rest(self) -> list[str]:
-        """Absences, and how much one does at once."""
+    def _rest(self, *, introduced: bool) -> list[str]:
+        """Absences, and how much one does at once; people not ``introduced`` yet are named in full."""
         plan, text, said = self.plan, self.text, []
         gaps = plan.absences
         together = len(gaps) == 2 and (gaps[0].first, gaps[0].last) == (gaps[1].first, gaps[1].last)
@@ -156,7 +158,7 @@ class _Composer:
         for gap in gaps if not together else []:
             on = text.period(gap.first, gap.last, prepositional=True)
             r = text.period(gap.first, gap.last, prepositional=False)
-            p = text.who([plan.people[gap.who]], first=False)
+            p = text.who([plan.people[gap.who]], first=not introduced)
             said.append(self._say(self.frames["away"], p=p, on=on, r=r))
         if plan.several or plan.single:
             at_once = self._say(self.frames["several" if plan.several else "single"])
@@ -232,5 +234,12 @@ class ProjectConversations:
 
     def conversation(self) -> Conversation:
         """Draw a conversation."""
+        length = self.rng.choices(range(1, len(self.turns) + 1), self.turns)[0]
         first = request(self.rng)
-        return Conversation("project", (Turn(first.user, first.means),))
+        editor = Editor(self.rng, first.plan)
+        turns = [Turn(first.user, first.means)]
+        while len(turns) < length:
+            turn = editor.turn([dict(turn.means) for turn in turns])
+            if turn is not None:
+                turns.append(turn)
+        return Conversation("project", tuple(turns))

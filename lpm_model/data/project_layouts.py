@@ -242,7 +242,9 @@ class Body:
             by_span.setdefault(jobs[i].days, []).append(i)
         if self.plan.verbal and rng.random() < 0.7:
             items = [f"{self._task(i)} ({self._span(i)})" for i in everything]
-            return [self.text.pick(self.people["items_do"], items=", ".join(items[:-1]) + f" and {items[-1]}")]
+            return [
+                self.text.pick(self.people["items_do"], items=", ".join(items[:-1]) + f" and {items[-1]}")
+            ]
         if len(jobs) <= 5 and self.slip is None and rng.random() < 0.12:
             spans = self.text.listed([self._span(i) for i in everything])
             return [self.text.pick(self.people["respectively"], names=self._tasks(everything), spans=spans)]

@@ -177,7 +177,9 @@ def _dates(rng: Random, plan: Plan) -> None:
     start = working_day(rng, date(2025, 1, 2), date(2030, 9, 30))
     work = sum(job.n * (7 if job.unit == "w" else 1.4) for job in plan.jobs)
     longest = max(14, int(work * (1.0 if plan.shape == "chain" else 0.8)))
-    end = min(working_day(rng, start + timedelta(longest), start + timedelta(longest * 2)), date(2030, 12, 20))
+    end = min(
+        working_day(rng, start + timedelta(longest), start + timedelta(longest * 2)), date(2030, 12, 20)
+    )
     asked = rng.choices(("both", "start", "deadline", "neither"), (52, 25, 13, 10))[0]
     plan.start = start if asked in ("both", "start") else None
     plan.deadline = end if asked in ("both", "deadline") else None

@@ -23,7 +23,15 @@ __all__ = ["Phrase", "Text", "fill", "glued", "join_sentences", "plain", "roughe
 # Mentions while a text is composed, and a space that noise does not see as one.
 _TASK, _DATE, _GLUE = 0xE000, 0xE400, "\u00a0"
 _MENTIONS = re.compile("[\ue000-\ue7ff]")
-_VERBS = {"is": "are", "isn't": "aren't", "was": "were", "has": "have", "does": "do", "goes": "go", "relies": "rely"}
+_VERBS = {
+    "is": "are",
+    "isn't": "aren't",
+    "was": "were",
+    "has": "have",
+    "does": "do",
+    "goes": "go",
+    "relies": "rely",
+}
 # Words that a slip or a shorthand would turn into another date or number.
 _KEPT = {
     *NUMBER_WORDS, "to", "for", "too", "may", "march", "january", "february", "april", "june", "july",
