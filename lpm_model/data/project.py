@@ -7,6 +7,7 @@ meaning (``project_edits``).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
@@ -67,6 +68,11 @@ class _Composer:
             weights["timeline"] = weights["arrows"] = 0
         if plan.verbal:
             weights["timeline"] /= 3
+        if len(plan.jobs) > 6:  # few people write long sentences about so many tasks
+            for name in ("sentences", "sections", "memo", "timeline"):
+                weights[name] /= 4
+        if plan.brief:
+            weights |= {"notes": 60, "arrows": weights["arrows"] * 8, "sections": 3, "memo": 0}
         return self.rng.choices(list(weights), list(weights.values()))[0]
 
     def request(self) -> Request:
@@ -86,8 +92,13 @@ class _Composer:
         )
         names = [*(job.name.text for job in plan.jobs), *(who.said for who in plan.people)]
         if self.text.dictated:
-            text = "".join(c for c in text if c not in ".,?!").lower()
+            text = self._unmarked(text)
         return Request(plan, roughened(rng, text, names, prose=self.form == "prose"), self._means(composed))
+
+    def _unmarked(self, text: str) -> str:
+        """The text as dictated: a breath between sentences, and no marks but those within numbers."""
+        breathed = re.sub(r"[.?!]+ ", lambda _: self.rng.choice(self.frames["breath"]), text)
+        return re.sub(r"(?<!\d)[.,?!]|[.,?!](?!\d)", "", breathed).lower()
 
     # -- around the tasks --------------------------------------------------------------------
 
@@ -120,8 +131,10 @@ class _Composer:
             p = self.text.who(self.plan.people)
             said = self._say(self.people["one"], p=p, ps=f"{p}'s")
             (head if rng.random() < 0.25 else tail).insert(0, said)
-        for part, share in ((head, 0.12), (tail, 0.12)):
-            if self.form == "prose" and rng.random() < share:
+        if self.plan.brief:
+            return head, tail
+        for part in (head, tail):
+            if self.form == "prose" and rng.random() < 0.1:
                 part.insert(rng.randint(0, len(part)), self.text.pick(frames["chatter"]))
         what = about(rng, self.plan.kind)
         if self.form == "prose" and rng.random() < 0.45:

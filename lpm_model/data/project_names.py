@@ -15,7 +15,22 @@ from lpm_model.data.route import phrases
 
 __all__ = ["TaskName", "Who", "about", "gerund", "resources", "task_names"]
 
-_DOUBLED = {"dig", "strip", "swap", "trim", "ship", "scan", "fit", "map", "tag", "step", "knit", "run", "cut"}
+_DOUBLED = {
+    "enrol",
+    "dig",
+    "strip",
+    "swap",
+    "trim",
+    "ship",
+    "scan",
+    "fit",
+    "map",
+    "tag",
+    "step",
+    "knit",
+    "run",
+    "cut",
+}
 _SINGULAR_ENDS = ("ss", "us", "is", "ics", "lens")
 _SMALL_WORDS = {"the", "a", "of", "and", "team", "crew"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
@@ -11,7 +12,7 @@ from lpm_model.data.project_names import TaskName, Who, resources, task_names
 
 __all__ = ["Absence", "Job", "Plan", "Style", "draw_absence", "draw_plan", "draw_span"]
 
-_COUNTS = {3: 9, 4: 20, 5: 24, 6: 20, 7: 12, 8: 7, 9: 3.5, 10: 2, 11: 1.2, 12: 1.3}
+_COUNTS = {3: 9, 4: 23, 5: 28, 6: 20, 7: 9, 8: 4, 9: 1.7, 10: 1, 11: 0.7, 12: 0.9}
 
 
 @dataclass
@@ -67,6 +68,7 @@ class Plan:
         people: Who there is.
         alone: Whether one person does everything.
         verbal: Whether all tasks are things one does ("order tiles").
+        brief: Whether the person says as little as possible.
         single: Whether the person says that one does one thing at a time, which is so anyway.
     """
 
@@ -79,6 +81,7 @@ class Plan:
     closing: bool = False
     alone: bool = False
     verbal: bool = False
+    brief: bool = False
     start: date | None = None
     deadline: date | None = None
     absences: list[Absence] = field(default_factory=list)
@@ -102,7 +105,8 @@ def draw_span(rng: Random) -> tuple[float, str]:
 
 def draw_plan(rng: Random) -> Plan:
     """Draw the meaning of a request."""
-    count = rng.choices(list(_COUNTS), list(_COUNTS.values()))[0]
+    brief = rng.random() < 0.09
+    count = rng.randint(3, 4) if brief else rng.choices(list(_COUNTS), list(_COUNTS.values()))[0]
     verbal = rng.random() < 0.13
     kind, names = task_names(rng, count, "do" if verbal else None)
     shape = rng.choices(("chain", "stages", "free", "none"), (17, 34, 40, 9))[0]
@@ -115,11 +119,12 @@ def draw_plan(rng: Random) -> Plan:
         for job in jobs:
             job.n, job.unit = rng.choice((1, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8, 10, 0.5)), "d"
     _order(rng, jobs, stages, shape)
-    plan = Plan(kind, shape, stages, jobs, [], _style(rng), verbal=verbal)
+    plan = Plan(kind, shape, stages, jobs, [], _style(rng), verbal=verbal, brief=brief)
     if shape == "free" and count >= 4 and rng.random() < 0.22:
         plan.closing = True
         jobs[-1].after = list(range(count - 1))
-    _staff(rng, plan)
+    if not brief or rng.random() < 0.3:
+        _staff(rng, plan)
     _dates(rng, plan)
     plan.several = rng.random() < 0.1
     plan.single = not plan.several and rng.random() < 0.05
@@ -138,7 +143,7 @@ def _stages(rng: Random, count: int, shape: str) -> list[list[int]]:
 
 
 def _order(rng: Random, jobs: list[Job], stages: list[list[int]], shape: str) -> None:
-    for before, stage in zip(stages, stages[1:], strict=False):
+    for before, stage in itertools.pairwise(stages):
         for i in stage:
             jobs[i].after = list(before)
     if shape == "free":
@@ -183,6 +188,8 @@ def _dates(rng: Random, plan: Plan) -> None:
     asked = rng.choices(("both", "start", "deadline", "neither"), (52, 25, 13, 10))[0]
     plan.start = start if asked in ("both", "start") else None
     plan.deadline = end if asked in ("both", "deadline") else None
+    if plan.brief and rng.random() < 0.6:
+        plan.start = None
     busy = sorted({i for job in plan.jobs for i in job.who})
     if not busy or rng.random() >= 0.34:
         return
@@ -201,4 +208,4 @@ def draw_absence(rng: Random, start: date, end: date) -> tuple[date, date]:
         first = first.replace(day=1)
         return first, (first + timedelta(32)).replace(day=1) - timedelta(1)
     length = rng.choices((0, 1, 2, 3, 4, 6, 9, 11, 13, 18), (26, 10, 12, 8, 16, 8, 5, 7, 4, 4))[0]
-    return first, first + timedelta(length)
+    return first, min(first + timedelta(length), date(2030, 12, 31))

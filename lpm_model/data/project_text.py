@@ -7,21 +7,21 @@ text is it known which mention comes first (and gives the name in full, or the y
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from random import Random
 
 from lpm_model.data import dates
 from lpm_model.data.noise import NUMBER_WORDS, disturb
-from lpm_model.data.project_plan import Style
 from lpm_model.data.project_names import TaskName, Who
+from lpm_model.data.project_plan import Style
 from lpm_model.data.route import phrases
 
-__all__ = ["Phrase", "Text", "fill", "glued", "join_sentences", "plain", "roughened"]
+__all__ = ["Phrase", "Text", "fill", "glued", "join_sentences", "plain", "possessive", "roughened"]
 
 # Mentions while a text is composed, and a space that noise does not see as one.
-_TASK, _DATE, _GLUE = 0xE000, 0xE400, "\u00a0"
+_TASK, _ACT, _DATE, _GLUE = 0xE000, 0xE200, 0xE400, "\u00a0"
 _MENTIONS = re.compile("[\ue000-\ue7ff]")
 _VERBS = {
     "is": "are",
@@ -88,6 +88,12 @@ def roughened(rng: Random, text: str, names: Sequence[str], *, prose: bool) -> s
     return plain(disturb(rng, text, fillers, keep_words(names), marks=False))
 
 
+def possessive(p: Phrase | str) -> str:
+    """Whose something is: "Tess's", "the plumbers'"."""
+    words = str(p)
+    return f"{words}'" if words.endswith("s") and isinstance(p, Phrase) and p.plural else f"{words}'s"
+
+
 def join_sentences(parts: Sequence[str]) -> str:
     """Sentences with the marks that were left out between them."""
     text = ""
@@ -122,6 +128,7 @@ class Text:
         self.dates: list[Callable[[bool], str]] = []
         self.shortened = rng.choice((0.0, 0.0, 0.3, 0.7))
         self.nouns = prose  # whether "order tiles" is later spoken of as "ordering tiles"
+        self.initials = not prose and rng.random() < 0.3  # "Order tiles" at the head of a line
         self.joint = rng.choice((" and ", " and ", " and ", " & ", " + ")) if not prose else " and "
         self.oxford = rng.random() < 0.2
         self.dictated = False
@@ -129,11 +136,11 @@ class Text:
 
     # -- values ------------------------------------------------------------------------------
 
-    def task(self, name: TaskName) -> Phrase:
-        """A mention of a task."""
+    def task(self, name: TaskName, *, act: bool = False) -> Phrase:
+        """A mention of a task; as an ``act`` it follows "to" or "will", and stays as it is."""
         if name not in self.tasks:
             self.tasks.append(name)
-        return Phrase(chr(_TASK + self.tasks.index(name)), name.plural)
+        return Phrase(chr((_ACT if act else _TASK) + self.tasks.index(name)), name.plural)
 
     def listed(self, phrases_: Sequence[Phrase | str]) -> Phrase:
         """Several mentions joined by commas and "and"."""
@@ -193,7 +200,12 @@ class Text:
     # -- the whole text ----------------------------------------------------------------------
 
     def finish(
-        self, text: str, *, year_everywhere: bool, known_year: bool = False, known_tasks: bool = False
+        self,
+        text: str,
+        *,
+        year_everywhere: bool,
+        known_year: bool = False,
+        known_tasks: Collection[TaskName] = (),
     ) -> str:
         """Put names and dates into the composed text.
 
@@ -201,9 +213,9 @@ class Text:
             text: The text with its private characters.
             year_everywhere: Whether each date needs its year.
             known_year: Whether no date needs its year, since it was said before or is said in words.
-            known_tasks: Whether the tasks were named before this text.
+            known_tasks: Tasks that were named before this text.
         """
-        seen = {chr(_TASK + i) for i in range(len(self.tasks))} if known_tasks else set[str]()
+        seen = {i for i, name in enumerate(self.tasks) if name in known_tasks}
         dated = known_year
 
         def mention(match: re.Match[str]) -> str:
@@ -213,9 +225,10 @@ class Text:
                 with_year = year_everywhere or not dated
                 dated = True
                 return glued(self.dates[code - _DATE](with_year))
+            index = (code - _TASK) % (_ACT - _TASK)
             before = text[max(0, match.start() - 4) : match.start()].lower()
-            words = self._named(self.tasks[code - _TASK], match[0] in seen, before)
-            seen.add(match[0])
+            words = self._named(self.tasks[index], index in seen and code < _ACT, before)
+            seen.add(index)
             return glued(words)
 
         whole = _MENTIONS.sub(mention, text)
@@ -223,8 +236,8 @@ class Text:
 
     def order(self, text: str) -> list[TaskName]:
         """The tasks of a composed text by first mention."""
-        seen = dict.fromkeys(c for c in text if _TASK <= ord(c) < _DATE)
-        return [self.tasks[ord(c) - _TASK] for c in seen]
+        mentions = ((ord(c) - _TASK) % (_ACT - _TASK) for c in text if _TASK <= ord(c) < _DATE)
+        return [self.tasks[index] for index in dict.fromkeys(mentions)]
 
     def _named(self, name: TaskName, again: bool, before: str) -> str:
         words, form = name.text, name.form
@@ -232,5 +245,7 @@ class Text:
             words = name.short
         elif again and form == "do" and self.nouns:
             words = name.as_noun().text
+        if self.initials:
+            words = words[0].upper() + words[1:]
         article = form == "the" and self.prose and not before.endswith((" no ", "the ")) and before != "no "
         return f"the {words}" if article else words
