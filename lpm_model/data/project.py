@@ -61,7 +61,7 @@ class _Composer:
         self.form = "prose" if prose else "note"
 
     def _choose_layout(self) -> str:
-        plan, weights = self.plan, {name: weight for name, (weight, _) in LAYOUTS.items()}
+        plan, weights = self.plan, {name: float(weight) for name, (weight, _) in LAYOUTS.items()}
         if not plan.people or plan.alone:
             weights["people"] = 0
         if not plan.stages:

@@ -109,7 +109,9 @@ class Changes:
             waiting = find(means, before)
             waiting["after"] = [t for t in waiting.get("after", []) if t not in after] + [name.text]
         means["tasks"].append(task)
-        if self.rng.random() >= 0.5 or not any("who" in other for other in means["tasks"]):
+        teams = [other.get("who") for other in means["tasks"][:-1]]
+        alone = teams[0] and all(team == teams[0] for team in teams)  # else it would seem to be theirs, too
+        if not any(teams) or (not alone and self.rng.random() < 0.5):
             return Edit(means, words)
         p = self._person(means, new_share=0.3)
         if p is None:

@@ -197,7 +197,7 @@ class Body(Order):
         for group in groups:
             span = self._span(group[0])
             if len(group) == 1:
-                value = {"t": self._task(group[0]), "d": span}
+                value: dict[str, Phrase | str] = {"t": self._task(group[0]), "d": span}
                 lines.append(self.text.pick([t for t in self.tasks["d"] if "{dj}" not in t], **value))
                 continue
             bank = "each_two" if len(group) == 2 and self.rng.random() < 0.3 else "each"

@@ -40,6 +40,6 @@ def tidy(means: Meaning) -> Meaning:
         task["after"] = sorted(dict.fromkeys(task.get("after", [])), key=order.index)
         fields = ("name", "days", "after", "who")
         tasks.append({key: task[key] for key in fields if task.get(key)})
-    fields = ("start", "deadline", "tasks", "days_off", "one_at_a_time")
     whole = means | {"tasks": tasks}
-    return {key: whole[key] for key in fields if key in whole and whole[key] != []}
+    order_of_fields = ("start", "deadline", "tasks", "days_off", "one_at_a_time")
+    return {key: whole[key] for key in order_of_fields if key in whole and whole[key] != []}

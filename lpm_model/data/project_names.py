@@ -186,7 +186,9 @@ def _person(rng: Random) -> Who:
         pronoun = "he"
     else:
         pronoun = "they"
-    name = f"{title} {first if title in ('Uncle', 'Auntie') else surname}"
+    name = f"{title} {surname}"
+    if title in ("Uncle", "Auntie"):
+        name = f"{title} {rng.choice(_names('men' if title == 'Uncle' else 'women'))}"
     return Who(name, name, name, pronoun)
 
 
