@@ -194,7 +194,10 @@ class _Composer:
                 tail.insert(0, rng.choice(self.frames["heads"]["rest"]))
             gap = rng.choice(("\n", "\n", "\n\n"))
             return gap.join("\n".join(part) for part in (head, body, tail) if part)
-        separator = rng.choice(("; ", ". ", ". ", " | ", " // "))
+        # What stands between the tasks must not stand within one.
+        inside = "".join(body)
+        separators = [s for s in ("; ", ". ", ". ", " | ", " // ", "\n") if s.strip(" ") not in inside]
+        separator = rng.choice(separators or ["\n"])
         text = ""
         for line in (*head, *body, *tail):
             text += (" " if text.endswith((":", "?", "!", ".")) else separator) * bool(text) + line

@@ -105,7 +105,11 @@ class Body(Order):
     # -- notes -------------------------------------------------------------------------------
 
     def _by_notes(self) -> list[str]:
-        rng, style = self.rng, self.rng.choice(self.tasks["notes"])
+        rng = self.rng
+        styles = self.tasks["notes"]
+        if any(job.name.text[-1].isdigit() for job in self.plan.jobs):  # not "batch 7 5 days"
+            styles = [s for s in styles if s["d"] not in (" {d}", " x {d}")]
+        style = rng.choice(styles)
         bullet = rng.choice(("- ", "- ", "* ", "", "", "• ", "#"))
         numbers = rng.choice(("{n}. ", "{n}) ", "#{n} ", "({n}) "))
         numbered = bullet == "#" or rng.random() < 0.12
@@ -160,7 +164,10 @@ class Body(Order):
 
     def _items(self, indices: Sequence[int]) -> list[str]:
         acts = any(self.plan.jobs[i].name.form == "do" for i in indices)
-        bank = [t for t in self.people["item"] if not (acts and t == "{d} of {t}")]
+        numbered = any(self.plan.jobs[i].name.text[-1].isdigit() for i in indices)
+        unfit = {"{d} of {t}"} if acts else set[str]()
+        unfit |= {"{t} {d}"} if numbered else set[str]()  # not "batch 7 5 days"
+        bank = [t for t in self.people["item"] if t not in unfit]
         template = fill(self.rng.choice(bank), {"t": "{t}", "d": "{d}"})
         words = []
         for i in indices:
@@ -237,7 +244,8 @@ class Body(Order):
         lines = []
         groups = self._shares()
         template = self.rng.choice(("{t} ({d})", "{t} ({d})", "{t} [{d}]", "{t} {d}", "{t} - {d}"))
-        template = "{t} ({d})" if self.text.prose else template
+        bracketed = self.text.prose or any(job.name.text[-1].isdigit() for job in self.plan.jobs)
+        template = "{t} ({d})" if bracketed else template
         for who, indices in groups.items():
             items = [
                 Phrase(template.format(t=self._task(i), d=self._span(i)), self.plan.jobs[i].name.plural)
