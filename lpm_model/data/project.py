@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from random import Random
 from typing import Any
 
@@ -17,7 +18,7 @@ from lpm_model.data.project_edits import Editor
 from lpm_model.data.project_layouts import LAYOUTS, Body
 from lpm_model.data.project_names import about
 from lpm_model.data.project_plan import Plan, draw_plan
-from lpm_model.data.project_text import Phrase, Text, join_sentences, roughened
+from lpm_model.data.project_text import Phrase, Text, fill, join_sentences, roughened
 from lpm_model.data.route import phrases
 
 __all__ = ["ProjectConversations", "Request", "request"]
@@ -102,7 +103,7 @@ class _Composer:
 
     # -- around the tasks --------------------------------------------------------------------
 
-    def _days(self) -> list[Any]:
+    def _days(self) -> list[date]:
         plan = self.plan
         ends = [day for day in (plan.start, plan.deadline) if day is not None]
         return ends + [day for gap in plan.absences for day in (gap.first, gap.last)]
@@ -146,16 +147,23 @@ class _Composer:
             tail.append(self.text.pick(frames["closer"]))
         return head, tail
 
+    def _day(self, when: date) -> str:
+        """A date, now and then corrected while speaking."""
+        said, wrong = self.text.day(when), when + timedelta(self.rng.choice((3, 5, 7, 10)))
+        if self.form == "note" or self.rng.random() > 0.03 or wrong.year != when.year:
+            return said
+        return fill(self.rng.choice(self.frames["slip_date"]), {"x": self.text.day(wrong), "y": said})
+
     def _times(self) -> list[str]:
         plan, frames = self.plan, self.frames
         if plan.start and plan.deadline and self.rng.random() < 0.5:
-            s, e = self.text.day(plan.start), self.text.day(plan.deadline)
+            s, e = self._day(plan.start), self._day(plan.deadline)
             return [self._say(frames["both"], s=s, e=e)]
         said = []
         if plan.start:
-            said.append(self._say(frames["start"], s=self.text.day(plan.start)))
+            said.append(self._say(frames["start"], s=self._day(plan.start)))
         if plan.deadline:
-            said.append(self._say(frames["deadline"], e=self.text.day(plan.deadline)))
+            said.append(self._say(frames["deadline"], e=self._day(plan.deadline)))
         return said
 
     def _rest(self, *, introduced: bool) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lpm_model.data.dates import adjective
 from lpm_model.data.project_order import ARROWS, Order
 from lpm_model.data.project_text import Phrase, fill, glued, join_sentences, possessive
 
@@ -82,8 +83,9 @@ class Body(Order):
         if who:
             bank = {"da": "dap"}.get(bank, f"{bank}p")
         templates = self.tasks[bank]
-        if job.n == int(job.n) and rng.random() < 0.1:
-            values["dj"] = glued(f"{int(job.n)}-{'day' if job.unit == 'd' else 'week'}")
+        before_noun = adjective(rng, job.n, job.unit)
+        if before_noun and rng.random() < 0.1:
+            values["dj"] = before_noun
         else:
             templates = self._without(templates, "{dj}")
         return self.text.pick(templates, **values)
