@@ -109,11 +109,13 @@ def place_names(book: Gazetteer, *, held_out: bool) -> PlaceNames:
 def data_version() -> str:
     """Digest of the generator: its code and its phrases."""
     digest = hashlib.sha256()
-    for entry in sorted(files("lpm_model.data").iterdir(), key=lambda e: e.name):
-        parts = sorted(entry.iterdir(), key=lambda e: e.name) if entry.is_dir() else [entry]
-        for part in parts:
-            if part.name.endswith((".py", ".yaml")):
-                digest.update(part.name.encode() + part.read_bytes())
+    folders = [files("lpm_model.data")]
+    while folders:
+        for entry in sorted(folders.pop(0).iterdir(), key=lambda e: e.name):
+            if entry.is_dir():
+                folders.append(entry)
+            elif entry.name.endswith((".py", ".yaml")):
+                digest.update(entry.name.encode() + entry.read_bytes())
     return digest.hexdigest()[:16]
 
 

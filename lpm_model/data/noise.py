@@ -46,14 +46,15 @@ def misspell(rng: Random, word: str) -> str:
     return word[:i] + rng.choice(_NEIGHBOURS.get(word[i].lower(), "e")) + word[i + 1 :]
 
 
-def disturb(rng: Random, text: str, fillers: list[str], keep: set[str]) -> str:
+def disturb(rng: Random, text: str, fillers: list[str], keep: set[str], *, marks: bool = True) -> str:
     """Write ``text`` as a hurried, shouting, dictating or careful person would.
 
     Args:
         rng: Source of chance.
         text: A clean request.
-        fillers: Words that dictation leaves behind.
+        fillers: Words that dictation leaves behind; if there are none, nothing is dictated.
         keep: Lower-case words that must not be misspelt (names of small places).
+        marks: Whether points and commas may be lost. Between the items of a list they carry meaning.
     """
     kind = rng.random()
     if kind < 0.42:
@@ -62,13 +63,13 @@ def disturb(rng: Random, text: str, fillers: list[str], keep: set[str]) -> str:
         text = text.lower()
     elif kind < 0.67:
         text = text.upper()
-    if rng.random() < 0.2:
+    if marks and rng.random() < 0.2:
         text = _without_punctuation(rng, text)
     if rng.random() < 0.3:
         text = _typos(rng, text, keep)
     if rng.random() < 0.15:
         text = _shorthand(rng, text, keep)
-    if rng.random() < 0.12:
+    if fillers and rng.random() < 0.12:
         text = _dictated(rng, text, fillers)
     return text
 
