@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -286,9 +286,10 @@ class LPMModel(LPMPreTrainedModel):
         """Keys and values of a state (B, L, K, r), layer by layer: the same for every token that reads."""
         places = torch.arange(self.config.num_slots, device=latent_state.device)[None]
         rotary = self.rotary_emb(latent_state, places)
+        layers = cast("list[LPMDecoderLayer]", list(self.layers))
         return [
             layer.attention.keys_values(layer.memory.up(latent_state[:, index]), rotary)
-            for index, layer in enumerate(self.layers)
+            for index, layer in enumerate(layers)
         ]
 
     def _slots(

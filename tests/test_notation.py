@@ -16,7 +16,11 @@ from tools.registry import TOOLS
 from tools.roads.arguments import RouteArguments
 from tools.scheduler.arguments import ProjectArguments
 
-CALLS = {"route": RouteArguments, "project": ProjectArguments, "code": CodeArguments}
+CALLS: dict[str, type[BaseModel]] = {
+    "route": RouteArguments,
+    "project": ProjectArguments,
+    "code": CodeArguments,
+}
 words = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJ'.-é", min_size=3, max_size=10)
 names = st.builds(lambda a, b, s: f"{a} {b}{s}", words, words, st.sampled_from(["", ", CA", ", DC"]))
 clock = st.builds("{:02d}:{:02d}".format, st.integers(0, 23), st.integers(0, 59))
