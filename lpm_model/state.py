@@ -129,6 +129,10 @@ class LatentState:
             raise StateFileError(
                 f"latent state has format version {version}, this program reads {FORMAT_VERSION}"
             )
+        if fingerprint is not None and owner != fingerprint:
+            raise StateFileError(
+                f"latent state was written by another model ({owner[:12]}, this one is {fingerprint[:12]})"
+            )
         if set(tensors) != {"packed", "scales"}:
             raise StateFileError("not a readable latent state: it holds no packed numbers and scales")
         packed, scales = tensors["packed"], tensors["scales"]
@@ -180,7 +184,7 @@ def rounded(slots: torch.Tensor) -> torch.Tensor:
     with torch.no_grad():
         codes, scales = _codes(slots.float())
         exact = (codes * scales.float()[..., None]).flatten(-2)[..., : slots.shape[-1]].to(slots.dtype)
-    return slots + (exact - slots) if slots.requires_grad else exact
+    return slots + (exact - slots).detach() if slots.requires_grad else exact
 
 
 def _codes(numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
