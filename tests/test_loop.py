@@ -23,9 +23,12 @@ def silent(stage, share):
     pass
 
 
+THINKING = Budget(latent_steps=2)
+
+
 def take_turn(reader, *, budget=None, store=None, text="anything", thresholds=None, tools=TOOLS):
     """One turn's final state."""
-    graph = build_loop(reader, tools, budget or Budget(), silent, thresholds).compile(checkpointer=store)
+    graph = build_loop(reader, tools, budget or THINKING, silent, thresholds).compile(checkpointer=store)
     return graph.invoke(
         {"text": text}, {"configurable": thread("t"), "recursion_limit": 20}, durability="exit"
     )
@@ -33,7 +36,13 @@ def take_turn(reader, *, budget=None, store=None, text="anything", thresholds=No
 
 def planned(*readings, session=None, **options):
     reader = FakeReader(*readings, **options)
-    return Planner(reader=reader).route("anything", session=session), reader
+    return Planner(reader=reader, budget=THINKING).route("anything", session=session), reader
+
+
+def test_without_a_budget_for_it_an_unsure_reading_is_taken_as_it_is():
+    reader = FakeReader(Says(NEAR, unsure={"destination": 0.4}))
+    assert Planner(reader=reader).route("anything").usage.latent_steps == 0
+    assert not reader.thought_about
 
 
 def test_a_sure_reading_is_planned_checked_and_accounted_for():
@@ -89,7 +98,7 @@ def test_thinking_ends_with_the_budget_and_the_surest_reading_is_used():
         for to, p in (("Utica, NY", 0.3), ("Buffalo, NY", 0.5), ("Rome, NY", 0.4))
     )
     answer, reader = planned(first, second, third)
-    assert answer.usage.latent_steps == 2 == Budget().latent_steps
+    assert answer.usage.latent_steps == 2 == THINKING.latent_steps
     assert answer.constraints["destination"] == "Buffalo, NY"
     assert marks(reader.thought_about) == [1.0, 101.0]
     assert marks(reader.began_with) == [None, 101.0], "the result is read into the state that was chosen"
