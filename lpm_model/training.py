@@ -189,10 +189,14 @@ class Trainer:
         loss, tokens = self.loss(
             batch, sight=sight, latent_steps=int(rng.random() < self.config.latent_steps)
         )
-        # Every answer token weighs the same: a batch of short answers must not shove the weights as
-        # far as a batch of long ones.
-        (loss * min(1.0, tokens.written / (_ANSWER_TOKENS * len(batch)))).backward()
+        loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.learned, self.config.clip)
+        # A batch of few or short answers must not shove the weights as far as a full one. The gradient is
+        # weighed after it is clipped: clipping would undo it.
+        weight = min(1.0, tokens.written / (_ANSWER_TOKENS * len(batch)))
+        for parameter in self.learned:
+            if parameter.grad is not None:
+                parameter.grad.mul_(weight)
         if torch.isfinite(norm):
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lpm_model.base import ADAPTER_NAME, load_for_training
 from lpm_model.data.conversation import Conversation, Place, PlaceNames
-from lpm_model.data.revise import RouteConversations
+from lpm_model.data.route.conversations import RouteConversations
 from lpm_model.retrofit import load_adapter, read_adapter, with_slots
 from lpm_model.training import Example, Trainer, TrainingConfig
 from tools.cache import cache_dir

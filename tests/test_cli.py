@@ -77,7 +77,7 @@ def test_a_plan_as_json(run):
 
 
 def test_a_plan_for_people(run):
-    result = run("route", "anything", says=NEAR + " | avoid tolls | hours 1 | leave 08:00")
+    result = run("route", "anything", says=NEAR + " | avoid tolls | hours 1 | leave 8:00 am")
     assert result.exit_code == 0
     for words in (
         "Understood",
@@ -110,7 +110,7 @@ OUTCOMES = {
         "so Colorado cannot be avoided",
     ),
     "too far": (NEAR + " | max 10 km", 3, "no route found within 10 km"),
-    "too late": (NEAR + " | leave 08:00 | by 08:10", 3, "after 08:10"),
+    "too late": (NEAR + " | leave 8:00 am | by 8:10 am", 3, "after 08:10"),
 }
 
 

@@ -7,12 +7,12 @@ from random import Random
 
 import pytest
 
-from lpm_model.data import code_request, code_say
-from lpm_model.data.code import CodeConversations
-from lpm_model.data.code_request import FEATURES, KINDS, CodeRequests
-from lpm_model.data.code_say import Habits, Speaker, choices_of, holes, scheme_type
-from lpm_model.data.code_words import TYPES, Vocabulary, _domains, camel, plural, snake, spaced
-from lpm_model.data.route import phrases
+from lpm_model.data.code import requests, speaker
+from lpm_model.data.code.conversations import CodeConversations
+from lpm_model.data.code.requests import FEATURES, KINDS, CodeRequests
+from lpm_model.data.code.speaker import Habits, Speaker, choices_of, holes, scheme_type
+from lpm_model.data.code.words import TYPES, Vocabulary, _domains, camel, plural, snake, spaced
+from lpm_model.data.phrases import phrases
 
 ENTITY = {"e", "es", "a_e", "q_e", "E", "Es", "A_e"}
 PARENT = {"p", "ps", "a_p", "P", "Ps", "A_p"}
@@ -41,7 +41,7 @@ RELATION = {
 @pytest.fixture
 def calm(monkeypatch):
     """The generator without noise."""
-    monkeypatch.setattr(code_say, "disturb", lambda rng, text, fillers, keep: text)
+    monkeypatch.setattr(speaker, "disturb", lambda rng, text, fillers, keep: text)
 
 
 def check_holes(template, wanted, allowed):
@@ -435,7 +435,7 @@ def test_every_edit_changes_what_it_says_and_nothing_else():
 
 def test_a_field_of_several_entities_is_changed_only_where_it_is_named(calm):
     source, seen = CodeConversations(Random(8)), 0
-    draft = code_request.CodeDraft(
+    draft = requests.CodeDraft(
         "cli", {"Pump": {"name": "str", "cost": "float"}, "Valve": {"name": "str", "size": "int"}}
     )
     for _ in range(300):

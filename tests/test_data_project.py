@@ -8,15 +8,16 @@ from string import Formatter
 
 import pytest
 
-from lpm_model.data import dates, project_text
+from lpm_model.data import dates
 from lpm_model.data.noise import disturb
-from lpm_model.data.project import ProjectConversations, request
-from lpm_model.data.project_changes import Edit
-from lpm_model.data.project_edits import WEIGHTS, Editor
-from lpm_model.data.project_names import TaskName, gerund, resources, task_names
-from lpm_model.data.project_text import Phrase, fill, glued, plain
+from lpm_model.data.phrases import phrases
+from lpm_model.data.project import text as texts
+from lpm_model.data.project.changes import Edit
+from lpm_model.data.project.conversations import ProjectConversations, request
+from lpm_model.data.project.edits import WEIGHTS, Editor
+from lpm_model.data.project.names import TaskName, gerund, resources, task_names
+from lpm_model.data.project.text import Phrase, fill, glued, plain
 from lpm_model.data.render import in_words
-from lpm_model.data.route import phrases
 
 MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 UNITS = [in_words(n) for n in range(20)]
@@ -495,7 +496,7 @@ def test_chatter_changes_nothing(conversations):
 
 def test_the_year_may_be_said_once_only_where_it_is_known():
     style = request(Random(1)).plan.style
-    text = project_text.Text(Random(1), type(style)("day_month", "digits", "first"), prose=True)
+    text = texts.Text(Random(1), type(style)("day_month", "digits", "first"), prose=True)
     a, b = text.day(date(2027, 5, 3)), text.day(date(2027, 6, 4))
     said = f"{a} and {b}"
     assert plain(text.finish(said, year_everywhere=False)) == "3 May 2027 and 4 June"
@@ -505,7 +506,7 @@ def test_the_year_may_be_said_once_only_where_it_is_known():
 
 def test_articles_capitals_and_order_of_mention():
     style = request(Random(1)).plan.style
-    text = project_text.Text(Random(1), style, prose=True)
+    text = texts.Text(Random(1), style, prose=True)
     plan_, order = TaskName("floor plan", "the", False), TaskName("order tiles", "do", False)
     said = f"no {text.task(order)} before {text.task(plan_)}. {text.task(plan_)} and {text.task(order)}"
     assert text.order(said) == [order, plan_]

@@ -67,7 +67,9 @@ def test_a_sure_reading_is_planned_checked_and_accounted_for():
 
 def test_only_defaults_are_left_out_and_everything_is_plain_data():
     lines = NEAR + " | via Utica, NY; Rome, NY | any order | avoid motorways, tolls | not Pennsylvania"
-    answer, _ = planned(lines + " | shortest | round trip | hours 8 | leave 06:15 | by 23:00 | max 5000 km")
+    answer, _ = planned(
+        lines + " | shortest | round trip | hours 8 | leave 6:15 am | by 11:00 pm | max 5000 km"
+    )
     assert answer.constraints == {
         "origin": "Albany, NY",
         "destination": "Buffalo, NY",

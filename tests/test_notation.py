@@ -11,7 +11,7 @@ from llguidance import LLMatcher, LLTokenizer
 from pydantic import BaseModel
 
 from tools.code_writer.arguments import FEATURES, CodeArguments
-from tools.notation import Line, Name, grammar, read_call, write_call
+from tools.notation import NAME, Line, grammar, read_call, write_call
 from tools.registry import TOOLS
 from tools.roads.arguments import RouteArguments
 from tools.scheduler.arguments import ProjectArguments
@@ -115,6 +115,16 @@ def test_weeks_become_working_days():
     assert read_call(text, CALLS)[1]["tasks"] == [{"name": "demo", "days": 7.5}]
 
 
+@pytest.mark.parametrize(
+    ("clock", "said"),
+    [("00:05", "12:05 am"), ("12:00", "12:00 pm"), ("09:30", "9:30 am"), ("23:59", "11:59 pm")],
+)
+def test_a_clock_time_is_written_as_people_say_it(clock, said):
+    text = write_call("route", RouteArguments, {"depart": clock})
+    assert text == f"route\nleave {said}\n"
+    assert read_call(text, CALLS)[1] == {"depart": clock}
+
+
 def test_miles_become_kilometres():
     text = write_call(
         "route", RouteArguments, {"origin": "Rome", "destination": "Troy", "max_distance_km": "200 mi"}
@@ -131,7 +141,8 @@ def test_miles_become_kilometres():
         "route\nfrom \n",
         "route\nto Rome\nfrom Troy\n",
         "route\nfrom Rome\nfrom Troy\n",
-        "route\nleave 24:00\n",
+        "route\nleave 13:00 pm\n",
+        "route\nleave 18:00\n",
         "route\navoid tolls, ferries\n",
         "route\nhours 0\n",
         "route\nmax 5 ly\n",
@@ -170,7 +181,7 @@ def test_what_is_no_call_is_refused(text):
 
 def test_a_field_without_a_line_is_refused():
     class Lacking(BaseModel):
-        where: Annotated[str, Line("to", Name())]
+        where: Annotated[str, Line("to", NAME)]
         when: str
 
     with pytest.raises(TypeError, match=r"Lacking\.when"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lpm_model.data import noise, render
 from lpm_model.data.conversation import Place, PlaceNames
 from lpm_model.data.noise import NUMBER_WORDS, disturb
-from lpm_model.data.route import RouteRequests
+from lpm_model.data.route.requests import RouteRequests
 from tests.readback import amount, meant_delta, meant_distance, meant_time, number
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any, Literal
 
-__all__ = ["Conversation", "Place", "PlaceNames", "Turn"]
+__all__ = ["Conversation", "Conversations", "Place", "PlaceNames", "Turn"]
 
 Domain = Literal["route", "project", "code"]
 
@@ -53,3 +55,23 @@ class Conversation:
 
     domain: Domain
     turns: Sequence[Turn] = field(default_factory=tuple)
+
+
+class Conversations(ABC):
+    """Draws conversations of one domain, of one turn or several.
+
+    Args:
+        rng: Source of chance.
+        turns: Weights of conversations of 1, 2, 3, ... turns.
+    """
+
+    def __init__(self, rng: Random, turns: tuple[float, ...] = (1.0,)) -> None:
+        self.rng, self.turns = rng, turns
+
+    @abstractmethod
+    def conversation(self) -> Conversation:
+        """Draw a conversation."""
+
+    def length(self) -> int:
+        """Draw the number of turns."""
+        return self.rng.choices(range(1, len(self.turns) + 1), self.turns)[0]

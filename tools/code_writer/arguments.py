@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tools.notation import Choice, Each, Kinds, Line, Record
+from tools.notation import Choice, Each, Kinds, Line, Plain, Record
 
 __all__ = ["CodeArguments", "Entity"]
 
@@ -29,23 +29,6 @@ _FIELD = "/[a-z][a-z0-9_]{0,39}/"
 _TYPE = (
     "(" + " | ".join(f'"{name}"' for name in TYPES) + r" | /enum\([^\s,;()]{1,30}(,[^\s,;()]{1,30}){1,11}\)/)"
 )
-
-
-@dataclass(frozen=True)
-class EntityName:
-    """A name in CamelCase."""
-
-    def rule(self, word: str) -> str:
-        """``word Entity``."""
-        return f'"{word} " {_ENTITY}'
-
-    def write(self, word: str, value: Any) -> str:
-        """``word`` and the name."""
-        return f"{word} {value}"
-
-    def read(self, rest: str) -> str:
-        """The name."""
-        return rest.strip()
 
 
 @dataclass(frozen=True)
@@ -95,7 +78,7 @@ class Entity(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, Line("entity", EntityName())]
+    name: Annotated[str, Line("entity", Plain(_ENTITY))]
     fields: Annotated[Mapping[str, str], Line("", TypedFields())] = {}
 
 

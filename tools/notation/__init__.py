@@ -7,7 +7,7 @@
     any order
     avoid motorways, tolls
     hours 3.5
-    leave 06:15
+    leave 6:15 am
     max 200 mi
 
 The first line names the tool, every other line one argument, or one record of an argument that is a list;
@@ -17,21 +17,27 @@ third of the tokens of JSON. A field says how it is written with ``Annotated[typ
 
 from tools.notation.calls import Each, Line, Record, grammar, read_call, write_call
 from tools.notation.forms import (
+    LABEL,
+    LABELS,
+    NAME,
+    NAMES,
     Choice,
     Clock,
     Date,
     Flag,
     Form,
     Kinds,
-    Label,
-    Labels,
-    Name,
-    Names,
     Number,
+    Plain,
     Quantity,
+    Several,
 )
 
 __all__ = [
+    "LABEL",
+    "LABELS",
+    "NAME",
+    "NAMES",
     "Choice",
     "Clock",
     "Date",
@@ -39,14 +45,12 @@ __all__ = [
     "Flag",
     "Form",
     "Kinds",
-    "Label",
-    "Labels",
     "Line",
-    "Name",
-    "Names",
     "Number",
+    "Plain",
     "Quantity",
     "Record",
+    "Several",
     "grammar",
     "read_call",
     "write_call",

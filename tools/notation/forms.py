@@ -8,6 +8,10 @@ from datetime import date
 from typing import Any, Protocol
 
 __all__ = [
+    "LABEL",
+    "LABELS",
+    "NAME",
+    "NAMES",
     "TERMINALS",
     "Choice",
     "Clock",
@@ -15,12 +19,10 @@ __all__ = [
     "Flag",
     "Form",
     "Kinds",
-    "Label",
-    "Labels",
-    "Name",
-    "Names",
     "Number",
+    "Plain",
     "Quantity",
+    "Several",
 ]
 
 # No control characters and no line breaks of any kind: a name is one line of readable text.
@@ -60,71 +62,64 @@ class Form(Protocol):
 
 
 @dataclass(frozen=True)
-class Name:
-    """One name."""
+class Plain:
+    """A text that is written as it is.
+
+    Attributes:
+        pattern: Lark terminal, or regular expression between slashes, of the text.
+    """
+
+    pattern: str
 
     def rule(self, word: str) -> str:
-        """``word NAME``."""
-        return f"{_after(word)}NAME"
+        """``word TEXT``."""
+        return f"{_after(word)}{self.pattern}"
 
     def write(self, word: str, value: Any) -> str:
-        """``word`` and the name."""
+        """``word`` and the text."""
         return _joined(word, value)
 
     def read(self, rest: str) -> str:
-        """The name."""
+        """The text."""
         return rest.strip()
 
 
 @dataclass(frozen=True)
-class Names:
-    """One or more names, between semicolons."""
+class Several:
+    """One or more texts that are written as they are.
+
+    Attributes:
+        pattern: As of ``Plain``.
+        between: What stands between two of them, before a space; it is in none of them.
+    """
+
+    pattern: str
+    between: str
 
     def rule(self, word: str) -> str:
-        """``word NAME; NAME``."""
-        return f'{_after(word)}NAME ("; " NAME)*'
+        """``word TEXT, TEXT``."""
+        return f'{_after(word)}{self.pattern} ("{self.between} " {self.pattern})*'
 
     def write(self, word: str, value: Any) -> str:
-        """``word`` and the names."""
-        return _joined(word, "; ".join(value))
+        """``word`` and the texts."""
+        return _joined(word, f"{self.between} ".join(value))
 
     def read(self, rest: str) -> list[str]:
-        """The names in order."""
-        return [name.strip() for name in rest.split(";")]
+        """The texts in order."""
+        return [text.strip() for text in rest.split(self.between)]
 
 
-@dataclass(frozen=True)
-class Label:
-    """One name of anything but a place: no comma in it."""
+NAME = Plain("NAME")
+"""A place, ``Springfield, IL``."""
 
-    def rule(self, word: str) -> str:
-        """``word LABEL``."""
-        return f"{_after(word)}LABEL"
+NAMES = Several("NAME", ";")
+"""Places, ``Springfield, IL; Peoria``."""
 
-    def write(self, word: str, value: Any) -> str:
-        """``word`` and the name."""
-        return _joined(word, value)
+LABEL = Plain("LABEL")
+"""A name of anything but a place: no comma in it."""
 
-    def read(self, rest: str) -> str:
-        """The name."""
-        return rest.strip()
-
-
-@dataclass(frozen=True)
-class Labels:
-    """One or more such names, between commas."""
-
-    def rule(self, word: str) -> str:
-        """``word LABEL, LABEL``."""
-        return f'{_after(word)}LABEL (", " LABEL)*'
-
-    def write(self, word: str, value: Any) -> str:
-        """``word`` and the names."""
-        return _joined(word, ", ".join(value))
-
-    def read(self, rest: str) -> list[str]:
-        """The names in order."""
-        return [name.strip() for name in rest.split(",")]
+LABELS = Several("LABEL", ",")
+"""Such names."""
 
 
 @dataclass(frozen=True)
@@ -189,32 +184,32 @@ class Number:
 
 @dataclass(frozen=True)
 class Clock:
-    """A 24-hour clock time."""
+    """A clock time: ``HH:MM`` of 24 hours as a value, ``H:MM am`` or ``H:MM pm`` in the line.
+
+    People mostly say the hour of twelve; a line in their own clock is copied, not computed.
+    """
 
     def rule(self, word: str) -> str:
-        """``word HH:MM``."""
-        return f"{_after(word)}/([01][0-9]|2[0-3]):[0-5][0-9]/"
+        """``word H:MM pm``."""
+        return f'{_after(word)}/(1[0-2]|[1-9]):[0-5][0-9]/ (" am" | " pm")'
 
     def write(self, word: str, value: Any) -> str:
         """``word`` and the time."""
-        return _joined(word, value)
+        hour, minute = map(int, value.split(":"))
+        return _joined(word, f"{hour % 12 or 12}:{minute:02d} {'am' if hour < 12 else 'pm'}")
 
     def read(self, rest: str) -> str:
-        """The time."""
-        return rest.strip()
+        """The time of 24 hours."""
+        clock, half = rest.split()
+        hour, minute = map(int, clock.split(":"))
+        return f"{hour % 12 + 12 * (half == 'pm'):02d}:{minute:02d}"
 
 
-@dataclass(frozen=True)
-class Date:
+class Date(Plain):
     """A day, ``YYYY-MM-DD``."""
 
-    def rule(self, word: str) -> str:
-        """``word YYYY-MM-DD``."""
-        return f"{_after(word)}/20[0-9][0-9]-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])/"
-
-    def write(self, word: str, value: Any) -> str:
-        """``word`` and the day."""
-        return _joined(word, value)
+    def __init__(self) -> None:
+        super().__init__("/20[0-9][0-9]-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])/")
 
     def read(self, rest: str) -> str:
         """The day, if the calendar has it."""

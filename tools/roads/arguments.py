@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tools.notation import Clock, Flag, Kinds, Line, Name, Names, Number, Quantity
+from tools.notation import NAME, NAMES, Clock, Flag, Kinds, Line, Number, Quantity
 from tools.roads.types import Avoidable
 
 __all__ = ["RouteArguments"]
@@ -17,12 +17,12 @@ class RouteArguments(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    origin: Annotated[str | None, Line("from", Name())] = None
-    destination: Annotated[str | None, Line("to", Name())] = None
-    via: Annotated[tuple[str, ...], Line("via", Names())] = ()
+    origin: Annotated[str | None, Line("from", NAME)] = None
+    destination: Annotated[str | None, Line("to", NAME)] = None
+    via: Annotated[tuple[str, ...], Line("via", NAMES)] = ()
     via_order: Annotated[Literal["fixed", "any"], Line("any order", Flag("any"))] = "fixed"
     avoid: Annotated[tuple[Avoidable, ...], Line("avoid", Kinds(("tolls", "ferries", "motorways")))] = ()
-    avoid_places: Annotated[tuple[str, ...], Line("not", Names())] = ()
+    avoid_places: Annotated[tuple[str, ...], Line("not", NAMES)] = ()
     optimize: Annotated[Literal["time", "distance"], Line("shortest", Flag("distance"))] = "time"
     round_trip: Annotated[bool, Line("round trip", Flag(True))] = False
     max_hours_per_day: Annotated[float | None, Field(gt=0), Line("hours", Number())] = None

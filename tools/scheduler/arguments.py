@@ -15,7 +15,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tools.notation import Date, Each, Flag, Label, Labels, Line, Quantity, Record
+from tools.notation import LABEL, LABELS, Date, Each, Flag, Line, Quantity, Record
 
 __all__ = ["Absence", "ProjectArguments", "Task"]
 
@@ -27,10 +27,10 @@ class Task(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, Line("task", Label())]
+    name: Annotated[str, Line("task", LABEL)]
     days: Annotated[float, Field(gt=0), Line("", Quantity(WORKING_DAYS, places=2))]
-    after: Annotated[tuple[str, ...], Line("after", Labels())] = ()
-    who: Annotated[tuple[str, ...], Line("by", Labels())] = ()
+    after: Annotated[tuple[str, ...], Line("after", LABELS)] = ()
+    who: Annotated[tuple[str, ...], Line("by", LABELS)] = ()
 
 
 class Absence(BaseModel):
@@ -38,7 +38,7 @@ class Absence(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    who: Annotated[str, Line("off", Label())]
+    who: Annotated[str, Line("off", LABEL)]
     first: Annotated[str, Field(alias="from"), Line("", Date())]
     last: Annotated[str, Field(alias="to"), Line("", Date())]
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from random import Random
 from typing import Any
 
-from lpm_model.data.route import phrases
+from lpm_model.data.phrases import phrases
 
 __all__ = ["TYPES", "Fields", "Vocabulary", "article", "camel", "plural", "snake", "spaced"]
 

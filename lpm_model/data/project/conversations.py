@@ -1,8 +1,8 @@
 """Project requests and conversations: tasks, who does them, in which order and when.
 
-A request is drawn in three steps: the meaning (``project_plan``), the words for it (here and in
-``project_layouts``: prose, notes, sections, a table, ...), and the noise. Later turns change the
-meaning (``project_edits``).
+A request is drawn in three steps: the meaning (``plan``), the words for it (here and in
+``layouts``: prose, notes, sections, a table, ...), and the noise. Later turns change the
+meaning (``edits``).
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from datetime import date, timedelta
 from random import Random
 from typing import Any
 
-from lpm_model.data.conversation import Conversation, Turn
-from lpm_model.data.project_edits import Editor
-from lpm_model.data.project_layouts import LAYOUTS, Body
-from lpm_model.data.project_names import about
-from lpm_model.data.project_plan import Plan, draw_plan
-from lpm_model.data.project_text import Phrase, Text, fill, join_sentences, roughened
-from lpm_model.data.route import phrases
+from lpm_model.data.conversation import Conversation, Conversations, Turn
+from lpm_model.data.phrases import phrases
+from lpm_model.data.project.edits import Editor
+from lpm_model.data.project.layouts import LAYOUTS, Body
+from lpm_model.data.project.names import about
+from lpm_model.data.project.plan import Plan, draw_plan
+from lpm_model.data.project.text import Phrase, Text, fill, join_sentences, roughened
 
 __all__ = ["ProjectConversations", "Request", "request"]
 
@@ -245,20 +245,12 @@ class _Composer:
         return means
 
 
-class ProjectConversations:
-    """Draws conversations about a project, of one turn or several.
-
-    Args:
-        rng: Source of chance.
-        turns: Weights of conversations of 1, 2, 3, ... turns.
-    """
-
-    def __init__(self, rng: Random, turns: tuple[float, ...] = (1.0,)) -> None:
-        self.rng, self.turns = rng, turns
+class ProjectConversations(Conversations):
+    """Conversations about a project."""
 
     def conversation(self) -> Conversation:
         """Draw a conversation."""
-        length = self.rng.choices(range(1, len(self.turns) + 1), self.turns)[0]
+        length = self.length()
         first = request(self.rng)
         editor = Editor(self.rng, first.plan)
         turns = [Turn(first.user, first.means)]

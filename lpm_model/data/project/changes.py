@@ -12,11 +12,11 @@ from random import Random
 from typing import Any
 
 from lpm_model.data.dates import span, working_day
-from lpm_model.data.project_means import Meaning, all_dates, busy, find, waits
-from lpm_model.data.project_names import TaskName, Who, resources, task_names
-from lpm_model.data.project_plan import Plan, draw_absence, draw_span
-from lpm_model.data.project_text import Phrase, Text, fill, glued, possessive
-from lpm_model.data.route import phrases
+from lpm_model.data.phrases import phrases
+from lpm_model.data.project.means import Meaning, all_dates, busy, find, waits
+from lpm_model.data.project.names import TaskName, Who, resources, task_names
+from lpm_model.data.project.plan import Plan, draw_absence, draw_span
+from lpm_model.data.project.text import Phrase, Text, fill, glued, possessive
 
 __all__ = ["Changes", "Edit", "Words"]
 

@@ -9,9 +9,9 @@ from random import Random
 from string import Formatter
 from typing import Any
 
-from lpm_model.data.code_words import Vocabulary, article, camel, plural, snake, spaced
+from lpm_model.data.code.words import Vocabulary, article, camel, plural, snake, spaced
 from lpm_model.data.noise import NUMBER_WORDS, disturb
-from lpm_model.data.route import phrases
+from lpm_model.data.phrases import phrases
 
 __all__ = ["Habits", "Speaker", "choices_of", "holes", "scheme_type"]
 

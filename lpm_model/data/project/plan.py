@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from random import Random
 
 from lpm_model.data.dates import DATE_STYLES, SPAN_STYLES, working_day
-from lpm_model.data.project_names import TaskName, Who, resources, task_names
+from lpm_model.data.project.names import TaskName, Who, resources, task_names
 
 __all__ = ["Absence", "Job", "Plan", "Style", "draw_absence", "draw_plan", "draw_span"]
 

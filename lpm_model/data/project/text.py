@@ -14,9 +14,9 @@ from random import Random
 
 from lpm_model.data import dates
 from lpm_model.data.noise import NUMBER_WORDS, disturb
-from lpm_model.data.project_names import TaskName, Who
-from lpm_model.data.project_plan import Style
-from lpm_model.data.route import phrases
+from lpm_model.data.phrases import phrases
+from lpm_model.data.project.names import TaskName, Who
+from lpm_model.data.project.plan import Style
 
 __all__ = ["Phrase", "Text", "fill", "glued", "join_sentences", "plain", "possessive", "roughened"]
 

@@ -12,9 +12,10 @@ from random import Random
 from typing import Any
 
 from lpm_model.data import render
-from lpm_model.data.conversation import Conversation, PlaceNames, Turn
+from lpm_model.data.conversation import Conversation, Conversations, PlaceNames, Turn
 from lpm_model.data.noise import NUMBER_WORDS, disturb
-from lpm_model.data.route import RouteRequests, phrases
+from lpm_model.data.phrases import phrases
+from lpm_model.data.route.requests import RouteRequests
 
 __all__ = ["RouteConversations"]
 
@@ -34,8 +35,8 @@ _WEIGHTS = {
 }  # fmt: skip
 
 
-class RouteConversations:
-    """Draws conversations about a route, of one turn or several.
+class RouteConversations(Conversations):
+    """Conversations about a route.
 
     Args:
         names: Towns and nicknames to draw from.
@@ -43,10 +44,10 @@ class RouteConversations:
         turns: Weights of conversations of 1, 2, 3, ... turns.
     """
 
-    def __init__(self, names: PlaceNames, rng: Random, turns: tuple[float, ...]) -> None:
-        self.rng, self.turns = rng, turns
+    def __init__(self, names: PlaceNames, rng: Random, turns: tuple[float, ...] = (1.0,)) -> None:
+        super().__init__(rng, turns)
         self.requests = RouteRequests(names, rng)
-        self.phrases = phrases("edits")
+        self.phrases = phrases("route/edits")
         self.edits: dict[str, Callable[[Meaning], tuple[Meaning, Words] | None]] = {
             key: getattr(self, f"_{key}") for key in _WEIGHTS if hasattr(self, f"_{key}")
         }
@@ -56,7 +57,7 @@ class RouteConversations:
 
     def conversation(self) -> Conversation:
         """Draw a conversation."""
-        length = self.rng.choices(range(1, len(self.turns) + 1), self.turns)[0]
+        length = self.length()
         text, means = self.requests.request()
         turns = [Turn(text, means)]
         if "origin" not in means or "destination" not in means:

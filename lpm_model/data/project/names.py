@@ -11,7 +11,7 @@ import functools
 from dataclasses import dataclass
 from random import Random
 
-from lpm_model.data.route import phrases
+from lpm_model.data.phrases import phrases
 
 __all__ = ["TaskName", "Who", "about", "gerund", "resources", "task_names"]
 

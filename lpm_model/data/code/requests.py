@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from lpm_model.data.code_say import Habits, Speaker, choices_of, scheme_type
-from lpm_model.data.code_words import Fields, Vocabulary, article, plural, snake, spaced
-from lpm_model.data.route import phrases
+from lpm_model.data.code.speaker import Habits, Speaker, choices_of, scheme_type
+from lpm_model.data.code.words import Fields, Vocabulary, article, plural, snake, spaced
+from lpm_model.data.phrases import phrases
 
 __all__ = ["FEATURES", "KINDS", "CodeDraft", "CodeRequests", "Words"]
 

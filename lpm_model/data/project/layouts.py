@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from lpm_model.data.dates import adjective
-from lpm_model.data.project_order import ARROWS, Order
-from lpm_model.data.project_text import Phrase, fill, glued, join_sentences, possessive
+from lpm_model.data.project.order import ARROWS, Order
+from lpm_model.data.project.text import Phrase, fill, glued, join_sentences, possessive
 
 __all__ = ["LAYOUTS", "Body"]
 

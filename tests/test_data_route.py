@@ -6,9 +6,11 @@ from string import Formatter
 import pytest
 from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 
-from lpm_model.data import render, revise, route
-from lpm_model.data.revise import RouteConversations
-from lpm_model.data.route import RouteRequests, phrases
+from lpm_model.data import render
+from lpm_model.data.phrases import phrases
+from lpm_model.data.route import conversations, requests
+from lpm_model.data.route.conversations import RouteConversations
+from lpm_model.data.route.requests import RouteRequests
 from planner.train import place_names
 from tests.readback import meant_delta, meant_distance, meant_time
 from tools.notation import grammar, read_call, write_call
@@ -32,7 +34,7 @@ def names(book):
 @pytest.fixture
 def calm(monkeypatch):
     """The generator without noise."""
-    for module in (route, revise):
+    for module in (conversations, requests):
         monkeypatch.setattr(module, "disturb", lambda rng, text, fillers, keep: text)
 
 
@@ -67,45 +69,45 @@ def holes(template):
     return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
 
 
-@pytest.mark.parametrize("key", phrases("frames"))
+@pytest.mark.parametrize("key", phrases("route/frames"))
 def test_every_frame_says_all_it_should(key):
     wanted = set(FRAMES[key].split())
-    for template in phrases("frames")[key]:
+    for template in phrases("route/frames")[key]:
         assert wanted <= holes(template) <= wanted | ({"o"} if "round" in key else set()), template
 
 
-@pytest.mark.parametrize("key", phrases("wishes"))
+@pytest.mark.parametrize("key", phrases("route/wishes"))
 def test_every_wish_says_all_it_should(key):
-    forms = phrases("wishes")[key]
+    forms = phrases("route/wishes")[key]
     if key == "combo":
         for entry in forms:
             has = set(entry["has"])
             wanted = set().union(*(set(WISHES.get(k, "").split()) for k in has))
             wanted |= {"time2"} if {"depart", "arrive"} <= has else set()
-            assert holes(entry["text"]) == wanted and has <= set(phrases("wishes")), entry
+            assert holes(entry["text"]) == wanted and has <= set(phrases("route/wishes")), entry
         return
     texts = [t for form in forms.values() for t in form] if isinstance(forms, dict) else forms
     for template in texts:
         assert holes(template) == set(WISHES.get(key, "").split()), template
 
 
-@pytest.mark.parametrize("key", [k for k in phrases("edits") if k != "double"])
+@pytest.mark.parametrize("key", [k for k in phrases("route/edits") if k != "double"])
 def test_every_edit_says_all_it_should(key):
     wanted = set(EDITS.get(key, "").split())
-    assert key in revise._WEIGHTS
-    for template in phrases("edits")[key]:
+    assert key in conversations._WEIGHTS
+    for template in phrases("route/edits")[key]:
         assert wanted <= holes(template) <= wanted | MAY_NAME.get(key, set()), template
 
 
 def test_every_double_edit_says_both():
-    for entry in phrases("edits")["double"]:
+    for entry in phrases("route/edits")["double"]:
         one, two = (set(EDITS.get(key, "").split()) for key in entry["edits"])
         wanted = {f"{h}1" for h in one} | {f"{h}2" for h in two} if one & two else one | two
         assert wanted <= holes(entry["text"]) <= wanted | {"o"}, entry
 
 
 def test_partial_requests_name_one_end():
-    partial = phrases("partial")
+    partial = phrases("route/partial")
     assert all(holes(t) == {"d"} for t in partial["d_only"])
     assert all(holes(t) == {"o"} for t in partial["o_only"])
 
@@ -367,7 +369,7 @@ def check_edit(key, before, after, words):
 
 def test_every_edit_changes_what_it_says_and_nothing_else(names):
     source = RouteConversations(names, Random(6), (1,))
-    times = dict.fromkeys(revise._WEIGHTS, 0)
+    times = dict.fromkeys(conversations._WEIGHTS, 0)
     for _ in range(500):
         before = source.requests.draft().means
         kept = {k: list(v) if isinstance(v, list) else v for k, v in before.items()}

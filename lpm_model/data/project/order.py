@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from lpm_model.data.project_names import Who
-from lpm_model.data.project_plan import Plan
-from lpm_model.data.project_text import Phrase, Text, fill
-from lpm_model.data.route import phrases
+from lpm_model.data.phrases import phrases
+from lpm_model.data.project.names import Who
+from lpm_model.data.project.plan import Plan
+from lpm_model.data.project.text import Phrase, Text, fill
 
 __all__ = ["ARROWS", "Order"]
 

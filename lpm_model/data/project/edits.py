@@ -1,6 +1,6 @@
 """Later turns about a project: a change, the words for it, and now and then a second one.
 
-What a change makes of the meaning is in ``project_changes``; the words are in ``edits.yaml``.
+What a change makes of the meaning is in ``changes``; the words are in ``edits.yaml``.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import copy
 from collections.abc import Callable
 
 from lpm_model.data.conversation import Turn
-from lpm_model.data.project_changes import Changes, Edit, Words
-from lpm_model.data.project_means import Meaning, all_dates, tidy
-from lpm_model.data.project_text import fill, join_sentences, roughened
+from lpm_model.data.project.changes import Changes, Edit, Words
+from lpm_model.data.project.means import Meaning, all_dates, tidy
+from lpm_model.data.project.text import fill, join_sentences, roughened
 
 __all__ = ["WEIGHTS", "Editor"]
 

@@ -7,19 +7,16 @@ are drawn from the whole gazetteer and sometimes invented, so that reading them 
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, field
-from importlib.resources import files
 from random import Random
 from typing import Any
-
-import yaml
 
 from lpm_model.data import render
 from lpm_model.data.conversation import Place, PlaceNames
 from lpm_model.data.noise import NUMBER_WORDS, disturb
+from lpm_model.data.phrases import phrases
 
-__all__ = ["RouteRequests", "phrases"]
+__all__ = ["RouteRequests"]
 
 _SINGLE = ("avoid_tolls", "avoid_ferries", "avoid_motorways")
 _PAIRS = {
@@ -28,14 +25,6 @@ _PAIRS = {
     ("ferries", "motorways"): "avoid_ferries_motorways",
     ("ferries", "motorways", "tolls"): "avoid_all",
 }
-
-
-@functools.cache
-def phrases(name: str) -> dict[str, Any]:
-    """The hand-written phrases of ``phrases/NAME.yaml``."""
-    return yaml.safe_load(
-        files("lpm_model.data").joinpath("phrases", f"{name}.yaml").read_text(encoding="utf-8")
-    )
 
 
 @dataclass
@@ -59,9 +48,9 @@ class RouteRequests:
 
     def __init__(self, names: PlaceNames, rng: Random) -> None:
         self.names, self.rng = names, rng
-        self.frames = phrases("frames")
-        combos = {combo["text"]: {"sentence": [combo["text"]]} for combo in phrases("wishes")["combo"]}
-        self.wishes = phrases("wishes") | combos
+        self.frames = phrases("route/frames")
+        combos = {combo["text"]: {"sentence": [combo["text"]]} for combo in phrases("route/wishes")["combo"]}
+        self.wishes = phrases("route/wishes") | combos
 
     # -- places ------------------------------------------------------------------------------
 
@@ -69,11 +58,11 @@ class RouteRequests:
         """A town: often a large one, sometimes any of the gazetteer, sometimes invented."""
         rng, towns = self.rng, self.names.towns
         kind = rng.random()
-        if kind < 0.38:
+        if kind < 0.45:
             return towns[int(min(300, len(towns)) * rng.random() ** 1.6)]
-        if kind < 0.62:
+        if kind < 0.75:
             return towns[rng.randrange(min(3000, len(towns)))]
-        if kind < 0.94 or len(towns) < 2:
+        if kind < 0.96 or len(towns) < 2:
             return towns[rng.randrange(len(towns))]
         a, b = rng.choice(towns), rng.choice(towns)
         return Place(
@@ -245,7 +234,7 @@ class RouteRequests:
 
     def _partial(self) -> tuple[str, dict[str, Any]]:
         """A text that names one end only, or that is no request for a route."""
-        rng, draft, partial = self.rng, Draft(), phrases("partial")
+        rng, draft, partial = self.rng, Draft(), phrases("route/partial")
         kind = rng.random()
         if kind < 0.4:
             talk = [
@@ -337,7 +326,7 @@ class RouteRequests:
         talk: list[str] = []
         if rng.random() < 0.3:
             talk.append(rng.choice(wishes["chatter"]))
-        if rng.random() < 0.12:
+        if rng.random() < 0.15:
             talk.append(rng.choice(wishes["chatter_place"]).format(x=self.name(draft)[0]))
         if rng.random() < 0.07:
             talk.append(rng.choice(self.frames["via_not"]).format(x=self.name(draft)[0]))

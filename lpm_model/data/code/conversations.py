@@ -10,11 +10,11 @@ import copy
 from collections.abc import Callable, Mapping
 from random import Random
 
-from lpm_model.data.code_request import FEATURES, KINDS, CodeDraft, CodeRequests, Words
-from lpm_model.data.code_say import Habits, Speaker, choices_of, holes
-from lpm_model.data.code_words import Vocabulary, plural, spaced
-from lpm_model.data.conversation import Conversation, Turn
-from lpm_model.data.route import phrases
+from lpm_model.data.code.requests import FEATURES, KINDS, CodeDraft, CodeRequests, Words
+from lpm_model.data.code.speaker import Habits, Speaker, choices_of, holes
+from lpm_model.data.code.words import Vocabulary, plural, spaced
+from lpm_model.data.conversation import Conversation, Conversations, Turn
+from lpm_model.data.phrases import phrases
 
 __all__ = ["CodeConversations"]
 
@@ -33,16 +33,11 @@ Edit = tuple[CodeDraft, Values, bool]
 """What is meant now, words for the phrase, and whether a phrase that names no entity is clear enough."""
 
 
-class CodeConversations:
-    """Draws conversations about a program to build, of one turn or several.
-
-    Args:
-        rng: Source of chance.
-        turns: Weights of conversations of 1, 2, 3, ... turns.
-    """
+class CodeConversations(Conversations):
+    """Conversations about a program to build."""
 
     def __init__(self, rng: Random, turns: tuple[float, ...] = (1.0,)) -> None:
-        self.rng, self.turns = rng, turns
+        super().__init__(rng, turns)
         self.requests = CodeRequests(rng)
         self.vocabulary = Vocabulary(rng)
         self.phrases = phrases("code/edits")
@@ -53,7 +48,7 @@ class CodeConversations:
     def conversation(self) -> Conversation:
         """Draw a conversation."""
         rng = self.rng
-        length = rng.choices(range(1, len(self.turns) + 1), self.turns)[0]
+        length = self.length()
         text, draft = self.requests.request()
         turns, history, done = [Turn(text, draft.means)], [draft], [""]
         habits = Habits.draw(rng, plain=rng.random() < 0.4)

@@ -1,0 +1,1 @@
+"""Requests for a program, and what people change in them."""

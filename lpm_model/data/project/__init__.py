@@ -1,0 +1,1 @@
+"""Requests for a project plan, and what people change in them."""

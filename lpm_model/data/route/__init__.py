@@ -1,0 +1,1 @@
+"""Requests for a route, and what people change in them."""
