@@ -1,0 +1,164 @@
+"""What a schedule's order of work means: critical path, slack, and what a delay does.
+
+The order of work is the precedences, and one more arc from each task to every later one of the same person
+or team: nobody's sequence of tasks is changed. Slack of a task is the number of working days by which it can
+begin later, the order of work kept and everything after it moved only as far as needed, without a later end
+of the plan or of any task that has a latest end. A task without slack is critical.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import networkx as nx
+
+from tools.scheduler.problem import Arc, Plan, Problem
+
+__all__ = ["Order", "order_of_work"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """The order of work of a plan.
+
+    Attributes:
+        arcs: Precedences, and from each task to the later ones of the same people.
+        sequence: The jobs, each after those that it waits for.
+    """
+
+    problem: Problem
+    plan: Plan
+    arcs: tuple[Arc, ...]
+    sequence: tuple[int, ...]
+
+    def slack(self) -> tuple[int, ...]:
+        """Slots by which each job can begin later; see the module's description."""
+        problem, plan = self.problem, self.plan
+        out_of = _grouped(len(problem.jobs), self.arcs, incoming=False)
+        latest = list(plan.starts)
+        latest_end = list(plan.ends)
+        for place in reversed(self.sequence):
+            job = problem.jobs[place]
+            if job.ended is not None:
+                continue
+            end = plan.makespan
+            if job.due is not None:
+                # A plan that breaks an end already cannot be asked to keep it.
+                end = min(end, max(job.due, plan.ends[place]))
+            start = end
+            for arc in out_of[place]:
+                if not _counts(problem, arc):
+                    continue
+                target = latest[arc.after] if arc.kind in ("FS", "SS") else latest_end[arc.after]
+                if arc.kind in ("FS", "FF"):
+                    end = min(end, target - arc.lag)
+                else:
+                    start = min(start, target - arc.lag)
+            if not job.length:
+                latest[place] = latest_end[place] = max(min(start, end), plan.starts[place])
+                continue
+            working = problem.working(job.people(plan.chosen[place]))
+            start = min(working.latest_start(end, job.length), working.latest_start(start + 1, 1))
+            latest[place] = max(start, plan.starts[place])
+            latest_end[place] = working.finish(latest[place], job.length)
+        return tuple(late - start for late, start in zip(latest, plan.starts, strict=True))
+
+    def critical_path(self) -> tuple[int, ...]:
+        """The longest chain of critical jobs that wait for each other, by slots of work."""
+        slack = self.slack()
+        graph = nx.DiGraph()
+        for place, job in enumerate(self.problem.jobs):
+            if not slack[place] and job.ended is None:
+                graph.add_node(place)
+        for arc in self.arcs:
+            if arc.before in graph and arc.after in graph:
+                graph.add_edge(arc.before, arc.after, weight=self.problem.jobs[arc.before].length)
+        # The last job's own work is on no edge: one more node ends every chain.
+        graph.add_weighted_edges_from(
+            (place, None, self.problem.jobs[place].length) for place in list(graph.nodes)
+        )
+        return tuple(place for place in nx.dag_longest_path(graph) if place is not None)
+
+    def forward(self, lengths: Sequence[int], no_sooner: Sequence[int] | None = None) -> Plan:
+        """The plan with other lengths in the same order of work, nothing sooner than it has to wait.
+
+        Args:
+            lengths: Slots of work of each job.
+            no_sooner: Starts that no job may be before; the jobs' releases if not given.
+        """
+        problem = self.problem
+        into = _grouped(len(problem.jobs), self.arcs, incoming=True)
+        starts, ends = list(self.plan.starts), list(self.plan.ends)
+        for place in self.sequence:
+            job = problem.jobs[place]
+            if job.ended is not None:
+                continue
+            start, end = (job.release if no_sooner is None else no_sooner[place]), 0
+            for arc in into[place]:
+                if not _counts(problem, arc):
+                    continue
+                if arc.kind in ("FS", "FF"):
+                    moment = ends[arc.before]
+                else:
+                    begun = problem.jobs[arc.before].begun
+                    moment = starts[arc.before] if begun is None else begun
+                if arc.kind in ("FS", "SS"):
+                    start = max(start, moment + arc.lag)
+                else:
+                    end = max(end, moment + arc.lag)
+            length = lengths[place]
+            if not length:
+                starts[place] = ends[place] = max(start, end)
+                continue
+            working = problem.working(job.people(self.plan.chosen[place]))
+            starts[place] = working.next_start(max(start, working.earliest_start(end, length)))
+            ends[place] = working.finish(starts[place], length)
+        return Plan(tuple(starts), tuple(ends), self.plan.chosen)
+
+
+def _counts(problem: Problem, arc: Arc) -> bool:
+    """Whether an arc still has something to say about its later job."""
+    after = problem.jobs[arc.after]
+    return after.ended is None and not (arc.kind in ("FS", "SS") and after.begun is not None and arc.planned)
+
+
+def _grouped(count: int, arcs: Sequence[Arc], incoming: bool) -> list[list[Arc]]:
+    groups: list[list[Arc]] = [[] for _ in range(count)]
+    for arc in arcs:
+        groups[arc.after if incoming else arc.before].append(arc)
+    return groups
+
+
+def order_of_work(problem: Problem, plan: Plan) -> Order:
+    """The order of work of a plan that keeps precedence and capacity."""
+    arcs = list(problem.arcs)
+    for name in problem.capacity:
+        users = [
+            place
+            for place, job in enumerate(problem.jobs)
+            if job.length and job.ended is None and name in job.people(plan.chosen[place])
+        ]
+        users.sort(key=lambda place: plan.starts[place])
+        arcs += _waits(users, plan)
+    graph = nx.DiGraph()
+    graph.add_nodes_from(range(len(problem.jobs)))
+    graph.add_edges_from((arc.before, arc.after) for arc in arcs)
+    return Order(problem, plan, tuple(arcs), tuple(nx.topological_sort(graph)))
+
+
+def _waits(users: Sequence[int], plan: Plan) -> list[Arc]:
+    """An arc from each job to the later ones of the same people, without those that others imply."""
+    arcs = []
+    for number, before in enumerate(users):
+        soonest_end: int | None = None
+        for after in users[number + 1 :]:
+            if plan.starts[after] < plan.ends[before]:
+                continue
+            # A job that starts after another of these has ended waits for this one through that.
+            if soonest_end is not None and plan.starts[after] >= soonest_end:
+                break
+            arcs.append(Arc(before, after, "FS", 0, planned=False))
+            end = plan.ends[after]
+            soonest_end = end if soonest_end is None else min(soonest_end, end)
+    return arcs
