@@ -32,6 +32,12 @@ class Order:
     arcs: tuple[Arc, ...]
     sequence: tuple[int, ...]
 
+    def counts(self, arc: Arc) -> bool:
+        """Whether an arc still has something to say about its later job."""
+        after = self.problem.jobs[arc.after]
+        happened = arc.planned and arc.kind in ("FS", "SS") and after.begun is not None
+        return after.ended is None and not happened
+
     def slack(self) -> tuple[int, ...]:
         """Slots by which each job can begin later; see the module's description."""
         problem, plan = self.problem, self.plan
@@ -48,7 +54,7 @@ class Order:
                 end = min(end, max(job.due, plan.ends[place]))
             start = end
             for arc in out_of[place]:
-                if not _counts(problem, arc):
+                if not self.counts(arc):
                     continue
                 target = latest[arc.after] if arc.kind in ("FS", "SS") else latest_end[arc.after]
                 if arc.kind in ("FS", "FF"):
@@ -96,7 +102,7 @@ class Order:
                 continue
             start, end = (job.release if no_sooner is None else no_sooner[place]), 0
             for arc in into[place]:
-                if not _counts(problem, arc):
+                if not self.counts(arc):
                     continue
                 if arc.kind in ("FS", "FF"):
                     moment = ends[arc.before]
@@ -115,12 +121,6 @@ class Order:
             starts[place] = working.next_start(max(start, working.earliest_start(end, length)))
             ends[place] = working.finish(starts[place], length)
         return Plan(tuple(starts), tuple(ends), self.plan.chosen)
-
-
-def _counts(problem: Problem, arc: Arc) -> bool:
-    """Whether an arc still has something to say about its later job."""
-    after = problem.jobs[arc.after]
-    return after.ended is None and not (arc.kind in ("FS", "SS") and after.begun is not None and arc.planned)
 
 
 def _grouped(count: int, arcs: Sequence[Arc], incoming: bool) -> list[list[Arc]]:

@@ -17,7 +17,7 @@ from tools.scheduler.calendar import Calendar
 from tools.scheduler.model import ScheduleModel, Wish
 from tools.scheduler.problem import Plan, Problem
 from tools.scheduler.solver import cp_solver
-from tools.scheduler.types import Conflict, ScheduleRequest, quarters
+from tools.scheduler.types import Absence, Conflict, ScheduleRequest, quarters
 
 __all__ = ["broken_wishes", "explain"]
 

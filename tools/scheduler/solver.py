@@ -47,7 +47,7 @@ def _silent(_stage: str, _share: float) -> None:
 
 
 def cp_solver(seconds: float, workers: int, seed: int) -> cp_model.CpSolver:
-    """A solver with a time limit; unless time runs out, the same model, workers and seed give the same plan."""
+    """A solver with a time limit; unless it runs out, a model, workers and a seed give the same plan."""
     solver = cp_model.CpSolver()
     solver.parameters.max_time_in_seconds = max(seconds, 0.1)
     solver.parameters.num_workers = workers

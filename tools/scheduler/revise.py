@@ -1,0 +1,168 @@
+"""After the first plan: a task that slips, work that has begun, the plan against what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from tools.scheduler.analysis import order_of_work
+from tools.scheduler.planning import plan_of, plan_project
+from tools.scheduler.problem import problem_of
+from tools.scheduler.types import (
+    QUARTERS,
+    Happened,
+    ScheduleAnswer,
+    ScheduledTask,
+    ScheduleRequest,
+    quarters,
+)
+from tools.tool import Progress
+
+__all__ = ["Drift", "Report", "Slip", "against_baseline", "replan", "what_if"]
+
+
+@dataclass(frozen=True)
+class Slip:
+    """What a longer task does to a plan.
+
+    Attributes:
+        before: Last day of the plan as it is.
+        same_order: Last day if everybody keeps their order of work.
+        moved: Tasks that then end later -> by how many working days.
+        replanned: The best plan with the longer task.
+        request: The request of that plan.
+    """
+
+    before: date
+    same_order: date
+    moved: dict[str, float]
+    replanned: ScheduleAnswer
+    request: ScheduleRequest
+
+
+@dataclass(frozen=True)
+class Report:
+    """How far a task is: ``share`` of it (0 to 1) was done by the end of the day ``on``."""
+
+    task: str
+    share: float
+    on: date
+
+
+@dataclass(frozen=True)
+class Drift:
+    """A task's end against the first plan's: ``days`` working days later, negative if sooner."""
+
+    task: str
+    planned: date
+    now: date
+    days: float
+
+
+def what_if(
+    request: ScheduleRequest, answer: ScheduleAnswer, task: str, days: float, progress: Progress
+) -> Slip:
+    """What happens if a task takes ``days`` working days longer than planned.
+
+    Raises:
+        KeyError: If there is no such task.
+        ValueError: If ``days`` is negative, or the answer is not of the request.
+    """
+    if days < 0:
+        raise ValueError(f"a task slips by a number of days that is not negative, not {days:g}")
+    place = _number(request, task)
+    problem, calendar = problem_of(request)
+    plan = plan_of(problem, calendar, answer.tasks)
+    lengths = [job.length for job in problem.jobs]
+    lengths[place] += quarters(days)
+    shifted = order_of_work(problem, plan).forward(lengths, plan.starts)
+    longer = request.tasks[place].model_copy(
+        update={"days": request.tasks[place].length / QUARTERS + days, "effort": None}
+    )
+    tasks = (*request.tasks[:place], longer, *request.tasks[place + 1 :])
+    changed = request.model_copy(update={"tasks": tasks})
+    return Slip(
+        before=answer.finish,
+        same_order=calendar.end(shifted.makespan)[0],
+        moved={
+            job.name: (now - then) / QUARTERS
+            for job, then, now in zip(problem.jobs, plan.ends, shifted.ends, strict=True)
+            if now > then
+        },
+        replanned=plan_project(changed, progress),
+        request=changed,
+    )
+
+
+def _number(request: ScheduleRequest, task: str) -> int:
+    for place, known in enumerate(request.tasks):
+        if known.name == task:
+            return place
+    raise KeyError(f"no task is called {task!r}")
+
+
+def replan(
+    request: ScheduleRequest, answer: ScheduleAnswer, reports: Sequence[Report], progress: Progress
+) -> tuple[ScheduleRequest, ScheduleAnswer]:
+    """Keep what happened and plan what is left anew.
+
+    A task with a report began when the plan says, or on the day of the report if that is sooner; one that
+    is all done ended when the plan says, or at the end of the day of the report if that is sooner. Work that
+    has no report has not begun.
+
+    Returns:
+        The request with what happened, and its answer.
+
+    Raises:
+        KeyError: If a report names no task.
+        ValueError: If a share is not above 0 and at most 1, a task is reported twice, or the answer is not of
+            the request.
+    """
+    if len({report.task for report in reports}) < len(reports):
+        raise ValueError("a task is reported twice")
+    events = {event.task: event for event in request.happened}
+    for report in reports:
+        planned = answer.tasks[_number(request, report.task)]
+        events[report.task] = _happened(report, planned, events.get(report.task))
+    changed = request.model_copy(update={"happened": tuple(events.values())})
+    return changed, plan_project(changed, progress)
+
+
+def _happened(report: Report, planned: ScheduledTask, known: Happened | None) -> Happened:
+    if not 0 < report.share <= 1:
+        raise ValueError(f"{report.task!r}: a share done is above 0 and at most 1, not {report.share:g}")
+    start, begins = (planned.start, planned.begins) if known is None else (known.start, known.begins)
+    if start > report.on:
+        start, begins = report.on, 0
+    end, ends = None, QUARTERS
+    if report.share == 1:
+        end, ends = (planned.end, planned.ends) if planned.end <= report.on else (report.on, QUARTERS)
+    return Happened(
+        task=report.task,
+        start=start,
+        begins=begins,
+        share=report.share,
+        asof=report.on,
+        end=end,
+        ends=ends,
+        who=planned.who,
+    )
+
+
+def against_baseline(
+    request: ScheduleRequest, baseline: ScheduleAnswer, now: ScheduleAnswer
+) -> tuple[Drift, ...]:
+    """Every task's end against the first plan's, in working days of the project's calendar.
+
+    Tasks that only one of the two has are left out.
+    """
+    _, calendar = problem_of(request)
+    planned = {task.task: task for task in baseline.tasks}
+    drifts = []
+    for task in now.tasks:
+        if (first := planned.get(task.task)) is not None:
+            then = calendar.slots_before(first.end, first.ends)
+            later = calendar.slots_before(task.end, task.ends) - then
+            drifts.append(Drift(task.task, first.end, task.end, later / QUARTERS))
+    return tuple(drifts)
