@@ -144,7 +144,24 @@ def order_of_work(problem: Problem, plan: Plan) -> Order:
     graph = nx.DiGraph()
     graph.add_nodes_from(range(len(problem.jobs)))
     graph.add_edges_from((arc.before, arc.after) for arc in arcs)
-    return Order(problem, plan, tuple(arcs), tuple(nx.topological_sort(graph)))
+    return Order(problem, plan, *_without_cycles(graph, arcs))
+
+
+def _without_cycles(graph: nx.DiGraph, arcs: list[Arc]) -> tuple[tuple[Arc, ...], tuple[int, ...]]:
+    """The arcs without those of people that close a cycle with precedences, and a sequence of the jobs.
+
+    A link with a negative lag, or one that ties an end only, allows the later job to begin first; then the
+    order of somebody's work can run against it. The precedence counts.
+    """
+    planned = {(arc.before, arc.after) for arc in arcs if arc.planned}
+    while True:
+        try:
+            sequence = tuple(nx.topological_sort(graph))
+        except nx.NetworkXUnfeasible:
+            edges = nx.find_cycle(graph)
+            graph.remove_edge(*next(edge for edge in edges if edge not in planned))
+        else:
+            return tuple(arc for arc in arcs if graph.has_edge(arc.before, arc.after)), sequence
 
 
 def _waits(users: Sequence[int], plan: Plan) -> list[Arc]:

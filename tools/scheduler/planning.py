@@ -55,6 +55,8 @@ def plan_project(
 
 def _warnings(request: ScheduleRequest, solution: Solution) -> list[str]:
     warnings = []
+    if request.start_assumed:
+        warnings.append(f"no start was given: the plan starts on the next working day, {request.start}")
     if not solution.optimal:
         days, bound = solution.plan.makespan / QUARTERS, solution.bound / QUARTERS
         warnings.append(

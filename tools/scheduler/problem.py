@@ -233,9 +233,15 @@ def scheduled_tasks(
 def _dated(
     job: Job, calendar: Calendar, start: int, end: int, chosen: str | None, slack: int, event: Happened | None
 ) -> ScheduledTask:
-    # A milestone lies at the end of the work before it, which is the day that people would name.
-    first, begins = calendar.begin(start) if job.length else calendar.end(end)
+    first, begins = calendar.begin(start)
     last, ends = calendar.end(end)
+    if not job.length:
+        # A milestone lies at the end of the work before it, which is the day that people would name; one
+        # that waits for a day lies at the begin of that.
+        if start == job.release:
+            last, ends = first, begins
+        else:
+            first, begins = last, ends
     resumes = None
     if event is not None:
         resumes = None if event.end is not None else (first, begins)

@@ -188,6 +188,7 @@ class ScheduleRequest(_Frozen):
 
     Attributes:
         start: First day of work.
+        start_assumed: Whether nobody asked for that day.
         deadline: Last day on which a task may end.
         buffer: Working days kept free between the last end and the deadline.
         weekdays: Days of work, Monday is 0.
@@ -197,6 +198,7 @@ class ScheduleRequest(_Frozen):
     """
 
     start: date
+    start_assumed: bool = False
     deadline: date | None = None
     tasks: tuple[Task, ...] = Field(min_length=1)
     links: tuple[Link, ...] = ()

@@ -1,0 +1,161 @@
+"""The project tool as the agent sees it: names resolved, questions, constraints, honest checks."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from tools.scheduler.arguments import ProjectArguments
+from tools.scheduler.estimates import finish_distribution
+from tools.scheduler.revise import Report, against_baseline, replan, what_if
+from tools.scheduler.tool import project_tool
+from tools.scheduler.types import Estimate, ScheduleAnswer, ScheduleRequest
+from tools.tool import Questions
+
+FRIDAY = date(2027, 1, 8)
+TOOL = project_tool(lambda: FRIDAY)
+
+GARDEN = {
+    "start": "2027-03-01",
+    "deadline": "2027-03-12",
+    "tasks": [
+        {"name": "clear the beds", "days": 2, "who": ["Ola"]},
+        {"name": "order seeds", "days": 0.5, "who": ["ola"]},
+        {"name": "sow", "days": 1.5, "after": ["Clear beds", "order seeds"], "who": ["Ola", "Per"]},
+    ],
+    "days_off": [{"who": "PER", "from": "2027-03-03", "to": "2027-03-03"}],
+}
+
+
+def silent(stage: str, share: float) -> None:
+    pass
+
+
+def prepared(**call: object) -> ScheduleRequest | Questions:
+    return TOOL.prepare(ProjectArguments.model_validate(call), silent)
+
+
+def planned(**call: object) -> tuple[ScheduleRequest, ScheduleAnswer]:
+    request = prepared(**call)
+    assert isinstance(request, ScheduleRequest)
+    return request, TOOL.run(request, silent)
+
+
+def test_names_are_matched_without_case_and_articles() -> None:
+    request, answer = planned(**GARDEN)
+    assert [link.before for link in request.links] == ["clear the beds", "order seeds"]
+    assert [person.name for person in request.people] == ["Ola", "Per"]
+    assert [task.end for task in answer.tasks][-1] == date(2027, 3, 5)
+    assert all(check.satisfied for check in TOOL.verify(request, answer))
+    assert TOOL.summary(answer).endswith("is finished on 2027-03-05.")
+    shown = TOOL.constraints(request)
+    assert shown["tasks"][2] == {
+        "name": "sow",
+        "days": 1.5,
+        "after": ["clear the beds", "order seeds"],
+        "who": ["Ola", "Per"],
+    }
+    assert repr(shown["tasks"][0]["days"]) == "2"
+    assert shown["days_off"] == [{"who": "Per", "from": "2027-03-03", "to": "2027-03-03"}]
+    assert ("one_at_a_time" in shown) is False
+
+
+def test_without_a_start_the_next_working_day_is_taken_and_said() -> None:
+    request, answer = planned(tasks=[{"name": "x", "days": 1}])
+    assert request.start == date(2027, 1, 11)
+    assert any("2027-01-11" in warning for warning in TOOL.warnings(answer))
+    assert "start" not in TOOL.constraints(request)
+
+
+def tasks(*after: tuple[str, ...], days: float = 1) -> list[dict[str, object]]:
+    return [{"name": name, "days": days, "after": a} for name, a in zip("ABC", after, strict=False)]
+
+
+@pytest.mark.parametrize(
+    ("call", "field", "words"),
+    [
+        ({}, "tasks", "no task"),
+        ({"tasks": tasks(("C",), ("A",), ("B",))}, "tasks", "A -> "),
+        ({"tasks": tasks(("A",))}, "tasks", "A -> A"),
+        ({"tasks": tasks((), ("Z",))}, "tasks", "'Z'"),
+        ({"tasks": [{"name": "X", "days": 1}, {"name": "the x", "days": 1}]}, "tasks", "two tasks"),
+        ({"tasks": tasks((), days=99_999)}, "tasks", "99999"),
+        ({"tasks": tasks((), days=float("nan"))}, "tasks", "nan"),
+        ({"tasks": tasks(()), "start": "2027-02-30"}, "start", "no day"),
+        (
+            {"tasks": tasks(()), "start": "2027-03-02", "deadline": "2027-03-01"},
+            "deadline",
+            "before the start",
+        ),
+        (
+            {"tasks": tasks(()), "days_off": [{"who": "A", "from": "2027-03-02", "to": "2027-03-01"}]},
+            "days_off",
+            "before they begin",
+        ),
+        ({"tasks": [{"name": f"t{n}", "days": 1} for n in range(5_001)]}, "tasks", "5,001"),
+    ],
+)
+def test_what_cannot_be_planned_is_asked_about(call: dict[str, object], field: str, words: str) -> None:
+    try:
+        asked = prepared(**call)
+    except ValueError:
+        assert "nan" in words  # refused by the arguments themselves
+        return
+    assert isinstance(asked, Questions)
+    assert [question.field for question in asked.questions] == [field]
+    assert words in asked.questions[0].reason
+
+
+def test_a_cycle_is_a_chain() -> None:
+    asked = prepared(tasks=tasks(("C",), ("A",), ("B",)))
+    assert isinstance(asked, Questions)
+    chain = asked.questions[0].reason.split(": ")[1].split(" -> ")
+    assert chain[0] == chain[-1] and "".join(chain[:-1]) in ("ABC", "BCA", "CAB")
+
+
+def test_a_broken_deadline_is_told_with_what_would_help() -> None:
+    request, answer = planned(**GARDEN | {"deadline": "2027-03-04"})
+    assert [c.constraint for c in TOOL.verify(request, answer) if not c.satisfied] == ["deadline 2027-03-04"]
+    told = TOOL.warnings(answer)
+    assert told[0] == "cannot be kept: everything is finished by 2027-03-04"
+    assert "it would help to move the deadline to 2027-03-05" in told
+
+
+def test_a_slip_moves_what_waits_for_it() -> None:
+    request, answer = planned(**GARDEN)
+    slip = what_if(request, answer, "clear the beds", 5, silent)
+    assert slip.moved["clear the beds"] == 5 and slip.before == date(2027, 3, 5)
+    assert slip.same_order == slip.replanned.finish == date(2027, 3, 11)
+    with pytest.raises(KeyError, match="no task"):
+        what_if(request, answer, "mow", 1, silent)
+    with pytest.raises(ValueError, match="negative"):
+        what_if(request, answer, "sow", -1, silent)
+
+
+def test_what_happened_is_kept_and_the_rest_planned_anew() -> None:
+    request, answer = planned(**GARDEN)
+    first = min(answer.tasks[:2], key=lambda task: (task.start, task.begins)).task
+    on = date(2027, 3, 4)
+    changed, now = replan(request, answer, [Report("clear the beds", 0.5, on)], silent)
+    assert all(check.satisfied for check in TOOL.verify(changed, now)), first
+    beds = now.tasks[0]
+    assert beds.start == answer.tasks[0].start and beds.resumes is not None and beds.resumes[0] > on
+    drift = {d.task: d.days for d in against_baseline(request, answer, now)}
+    assert drift["sow"] > 0
+    done, later = replan(changed, now, [Report("clear the beds", 1, date(2027, 3, 5))], silent)
+    assert later.tasks[0].end <= date(2027, 3, 5)
+    assert all(check.satisfied for check in TOOL.verify(done, later))
+    with pytest.raises(ValueError, match="share"):
+        replan(request, answer, [Report("sow", 1.5, on)], silent)
+
+
+def test_the_finish_has_a_distribution() -> None:
+    request, answer = planned(**GARDEN)
+    certain = finish_distribution(request, answer)
+    assert certain.p50 == certain.p95 == answer.finish and certain.on_plan == 1
+    wide = request.tasks[0].model_copy(update={"estimate": Estimate(best=1, likely=2, worst=9)})
+    doubtful = request.model_copy(update={"tasks": (wide, *request.tasks[1:])})
+    spread = finish_distribution(doubtful, answer)
+    assert answer.finish <= spread.p50 < spread.p80 < spread.p95
+    assert 0 < spread.on_plan < 1 and spread == finish_distribution(doubtful, answer)
