@@ -33,13 +33,17 @@ def silent(stage: str, share: float) -> None:
 
 
 def prepared(**call: object) -> ScheduleRequest | Questions:
-    return TOOL.prepare(ProjectArguments.model_validate(call), silent)
+    found = TOOL.prepare(ProjectArguments.model_validate(call), silent)
+    assert isinstance(found, (ScheduleRequest, Questions))
+    return found
 
 
 def planned(**call: object) -> tuple[ScheduleRequest, ScheduleAnswer]:
     request = prepared(**call)
     assert isinstance(request, ScheduleRequest)
-    return request, TOOL.run(request, silent)
+    answer = TOOL.run(request, silent)
+    assert isinstance(answer, ScheduleAnswer)
+    return request, answer
 
 
 def test_names_are_matched_without_case_and_articles() -> None:
@@ -81,7 +85,7 @@ def tasks(*after: tuple[str, ...], days: float = 1) -> list[dict[str, object]]:
         ({"tasks": tasks((), ("Z",))}, "tasks", "'Z'"),
         ({"tasks": [{"name": "X", "days": 1}, {"name": "the x", "days": 1}]}, "tasks", "two tasks"),
         ({"tasks": tasks((), days=99_999)}, "tasks", "99999"),
-        ({"tasks": tasks((), days=float("nan"))}, "tasks", "nan"),
+        ({"tasks": tasks((), days=float("inf"))}, "tasks", "inf"),
         ({"tasks": tasks(()), "start": "2027-02-30"}, "start", "no day"),
         (
             {"tasks": tasks(()), "start": "2027-03-02", "deadline": "2027-03-01"},
@@ -97,11 +101,7 @@ def tasks(*after: tuple[str, ...], days: float = 1) -> list[dict[str, object]]:
     ],
 )
 def test_what_cannot_be_planned_is_asked_about(call: dict[str, object], field: str, words: str) -> None:
-    try:
-        asked = prepared(**call)
-    except ValueError:
-        assert "nan" in words  # refused by the arguments themselves
-        return
+    asked = prepared(**call)
     assert isinstance(asked, Questions)
     assert [question.field for question in asked.questions] == [field]
     assert words in asked.questions[0].reason
@@ -135,10 +135,9 @@ def test_a_slip_moves_what_waits_for_it() -> None:
 
 def test_what_happened_is_kept_and_the_rest_planned_anew() -> None:
     request, answer = planned(**GARDEN)
-    first = min(answer.tasks[:2], key=lambda task: (task.start, task.begins)).task
     on = date(2027, 3, 4)
     changed, now = replan(request, answer, [Report("clear the beds", 0.5, on)], silent)
-    assert all(check.satisfied for check in TOOL.verify(changed, now)), first
+    assert all(check.satisfied for check in TOOL.verify(changed, now))
     beds = now.tasks[0]
     assert beds.start == answer.tasks[0].start and beds.resumes is not None and beds.resumes[0] > on
     drift = {d.task: d.days for d in against_baseline(request, answer, now)}
