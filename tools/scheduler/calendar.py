@@ -72,10 +72,6 @@ class Calendar:
         while self._count <= slot:
             self._grow()
 
-    def is_working(self, day: date) -> bool:
-        """Whether the project works on any part of a day."""
-        return bool(self._quarters(day))
-
     def slots_before(self, day: date, gone: int = 0) -> int:
         """Number of slots before a moment: the day with ``gone`` of its quarters over.
 

@@ -16,7 +16,7 @@ from tools.scheduler.problem import Job, Plan, Problem
 
 __all__ = ["list_schedule", "serial_schedule"]
 
-_STEPS = 40_000  # tasks placed by all passes together: well under two seconds
+_STEPS = 40_000  # tasks placed by all passes together: seconds for a thousand tasks, less for few
 _MOST_PASSES = 200
 _BIAS = 0.15  # share of the range of priorities by which a random pass may disturb one
 
