@@ -6,7 +6,7 @@ tool call is written from the state. No other code looks at the text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -99,6 +99,10 @@ class Reader(Protocol):
         """How surely the state still says ``call``: the lowest probability of its tokens."""
         ...
 
+    def weigh(self, state: LatentState, calls: Sequence[str]) -> tuple[tuple[float, ...], Usage]:
+        """Natural logarithm of the probability with which the state says each of several calls."""
+        ...
+
 
 class LPMReader:
     """Reads with the persistent-memory decoder.
@@ -163,6 +167,11 @@ class LPMReader:
     def holds(self, state: LatentState, call: str) -> tuple[float, Usage]:
         """Read ``call`` from the state in one forward."""
         return self._decoder.likelihood(call, _tensor(state)), Usage(model_calls=1)
+
+    def weigh(self, state: LatentState, calls: Sequence[str]) -> tuple[tuple[float, ...], Usage]:
+        """Read all of them from the state in one forward."""
+        held = state.zeroed() if self._mode == "zeroed" else state
+        return self._decoder.log_likelihoods(calls, _tensor(held)), Usage(model_calls=1)
 
     def _value(self, slots: torch.Tensor, before: LatentState | None) -> LatentState:
         return LatentState.of(slots[0], (before.segments if before else 0) + 1, self._signature)
