@@ -70,6 +70,10 @@ class Rows:
             mask[i, place] = 1
         return cls(ids, mask)
 
+    def beside(self, other: Rows) -> Rows:
+        """Each row followed by one of ``other``."""
+        return Rows(torch.cat((self.ids, other.ids), dim=1), torch.cat((self.mask, other.mask), dim=1))
+
     def to(self, device: torch.device) -> Rows:
         """The same on a device."""
         return Rows(self.ids.to(device), self.mask.to(device))
@@ -153,11 +157,13 @@ class Objective(nn.Module):
 
     Args:
         model: A retrofitted model, not folded.
+        memory: Whether there is a state. Without one the whole conversation stays in the window: the rival
+            that the memory is compared with.
     """
 
-    def __init__(self, model: LPMForCausalLM) -> None:
+    def __init__(self, model: LPMForCausalLM, memory: bool = True) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.memory = model, memory
 
     def forward(
         self, batch: Reading | Language, *, sight: bool = False, latent_steps: int = 0
@@ -188,18 +194,22 @@ class Objective(nn.Module):
         """For each answer its logits (N, V) and the wanted tokens (N), of all rows, without padding."""
         found = []
         state: torch.Tensor | None = None
+        window: Rows | None = None
         for segment, answer in zip(batch.segments, batch.answers, strict=True):
-            _, state = self.model.model(segment.ids, state, attention_mask=segment.mask, write=True)
+            window = segment if self.memory or window is None else window.beside(segment)
+            if self.memory:
+                _, state = self.model.model(segment.ids, state, attention_mask=segment.mask, write=True)
             if answer is None:
                 continue
-            for _ in range(latent_steps):
+            for _ in range(latent_steps if self.memory else 0):
                 _, state = self.model.model(None, state, write=True)
             inputs, mask = answer.ids[:, :-1], answer.mask[:, :-1]
             labels = answer.ids[:, 1:].masked_fill(answer.mask[:, 1:] == 0, _IGNORED)
             labels[:, : batch.cue - 1] = _IGNORED
-            window = torch.cat((segment.mask, mask), dim=1) if sight else mask
-            seen = torch.cat((segment.ids, inputs), dim=1) if sight else inputs
-            hidden, _ = self.model.model(seen, state, attention_mask=window)
+            seen = Rows(inputs, mask)
+            if sight or not self.memory:
+                seen = window.beside(seen)
+            hidden, _ = self.model.model(seen.ids, state, attention_mask=seen.mask)
             kept = labels != _IGNORED
             found.append((self.model.lm_head(hidden[:, -inputs.shape[1] :][kept]), labels[kept]))
         return found

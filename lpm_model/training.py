@@ -46,6 +46,7 @@ class TrainingConfig:
         latent_steps: Share of steps in which the state is refined by one latent step.
         language: Share of steps on general text, in which the divergence from the base is minimised.
         language_tokens: Length of a general text.
+        memory: Whether there is a state; without one the rival is trained, see ``Objective``.
         clip: Largest norm of a gradient.
         bf16: Whether to compute in bfloat16 where it is safe (autocast).
         workers: Processes that draw batches ahead; 0 draws them in the training process.
@@ -63,6 +64,7 @@ class TrainingConfig:
     latent_steps: float = 0.2
     language: float = 0.0
     language_tokens: int = 128
+    memory: bool = True
     clip: float = 1.0
     bf16: bool = False
     workers: int = 0
@@ -142,7 +144,7 @@ class Trainer:
         self.header = header or {}
         self.texts, self.texts_held_out = texts
         self.learned = [p for p in model.parameters() if p.requires_grad]
-        self.objective = Objective(model)
+        self.objective = Objective(model, config.memory)
         self.distributed, self.optimizer = self.accelerator.prepare(
             self.objective,
             torch.optim.AdamW(self.learned, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.0),

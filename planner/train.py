@@ -30,13 +30,11 @@ from lpm_model.objective import Example
 from lpm_model.retrofit import load_adapter, read_adapter, with_slots
 from lpm_model.training import Trainer, TrainingConfig
 from tools.cache import cache_dir
-from tools.code_writer.arguments import CodeArguments
 from tools.notation import write_call
 from tools.places import Gazetteer
 from tools.places.data import nicknames
-from tools.roads.arguments import RouteArguments
+from tools.registry import ARGUMENTS
 from tools.roads.tool import in_one_line
-from tools.scheduler.arguments import ProjectArguments
 
 __all__ = ["ConfigError", "DataConfig", "TrainConfig", "place_names", "train"]
 
@@ -45,11 +43,6 @@ _LONGEST_NAME = 26
 _MEASURED_TEXTS = 16
 _RECITED = "text"  # first line of a recited text, where a call names its tool
 _OBSERVED_SHARE, _OBSERVED_SINGLE_SHARE = 0.7, 0.05  # conversations with the tool's results in them
-_ARGUMENTS: dict[Domain, type[BaseModel]] = {
-    "route": RouteArguments,
-    "project": ProjectArguments,
-    "code": CodeArguments,
-}
 
 
 class ConfigError(ValueError):
@@ -143,7 +136,7 @@ def _example(conversation: Conversation, rng: Random, recite: float) -> Example:
     if len(conversation.turns) == 1 and rng.random() < recite:
         said = conversation.turns[0].user
         return Example((said,), (f"{_RECITED}\n{said}",))
-    arguments = _ARGUMENTS[conversation.domain]
+    arguments = ARGUMENTS[conversation.domain]
     segments: list[str] = []
     targets: list[str] = []
     share = _OBSERVED_SHARE if len(conversation.turns) > 1 else _OBSERVED_SINGLE_SHARE
