@@ -335,3 +335,21 @@ def test_tensorboard_shows_the_metrics(tmp_path):
     shown = EventAccumulator(str(tmp_path)).Reload()
     losses = [event.value for event in shown.Scalars("loss")]
     assert losses == pytest.approx([row["loss"] for row in metrics(tmp_path)])
+
+
+def test_the_rival_reads_the_whole_conversation_without_a_state():
+    model = talking_model(adapter_rank=8)
+    said = [Example(("go east", "so?"), ("", "lima")), Example(("west!", "and then where to"), ("", "oslo"))]
+    ((logits, labels),) = Objective(model, memory=False).answers(collate(TOKENIZER, said))
+    expected = []
+    for example in said:
+        read = [token for text in example.segments for token in segment_ids(TOKENIZER, text)]
+        ids = torch.tensor([read + prompt_ids(TOKENIZER) + answer_ids(TOKENIZER, example.targets[-1])])
+        expected.append(model(ids[:, :-1]).logits[0, -len(labels) // 2 :])
+    torch.testing.assert_close(logits, torch.cat(expected))
+
+
+def test_the_rival_learns(tmp_path):
+    trainer(tmp_path, steps=60, memory=False).run()
+    rows = metrics(tmp_path)
+    assert rows[-1]["loss"] < 0.2 * rows[0]["loss"]
