@@ -19,19 +19,11 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedConfig,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoConfig, AutoTokenizer, LlamaConfig, PreTrainedConfig, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from lpm_model.modeling import LPMForCausalLM
-from lpm_model.retrofit import AdapterError, fingerprint, from_base_tensors, load_adapter, read_adapter
+from lpm_model.decoder import CausalDecoder
+from lpm_model.retrofit import AdapterError, fingerprint, load_adapter, read_adapter, retrofit
 
 __all__ = [
     "ADAPTER_NAME",
@@ -62,7 +54,7 @@ class LoadedModel:
         fingerprint: What its latent states are signed with.
     """
 
-    model: LPMForCausalLM
+    model: CausalDecoder
     tokenizer: PreTrainedTokenizerBase
     fingerprint: str
 
@@ -103,6 +95,8 @@ def convert_embedded(target: Path) -> None:
 
 
 def _convert_embedded(target: Path) -> None:
+    from transformers import AutoModelForCausalLM, LlamaForCausalLM  # seconds to import, needed once
+
     source = embedded_gguf()
     loaded = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name)
     tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
@@ -167,7 +161,7 @@ def load_model(
         )
     try:
         learned, memory, _ = read_adapter(adapter)
-        model = from_base_tensors(config, tensors, base_name=name, **memory)
+        model = retrofit(CausalDecoder, config, tensors, base_name=name, **memory)
         load_adapter(model, learned)
     except (AdapterError, KeyError, ValueError) as error:
         raise BaseError(str(error)) from error
@@ -177,7 +171,7 @@ def load_model(
 
 def load_for_training(
     base: str | Path | None, cache: Path, memory: Mapping[str, int]
-) -> tuple[LPMForCausalLM, PreTrainedTokenizerBase]:
+) -> tuple[CausalDecoder, PreTrainedTokenizerBase]:
     """Load a base with an untrained memory, whose learned parameters require gradients.
 
     Args:
@@ -190,7 +184,7 @@ def load_for_training(
     """
     config, tensors, tokenizer, name = _find(base, cache, lambda _: None, lambda _: None)
     try:
-        return from_base_tensors(config, tensors, base_name=name, **memory), tokenizer
+        return retrofit(CausalDecoder, config, tensors, base_name=name, **memory), tokenizer
     except (KeyError, TypeError, ValueError) as error:
         raise BaseError(str(error)) from error
 

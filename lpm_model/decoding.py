@@ -14,9 +14,10 @@ import llguidance.hf
 import numpy as np
 import torch
 from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
-from transformers import DynamicCache, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
+from transformers.cache_utils import DynamicCache
 
-from lpm_model.modeling import LPMForCausalLM
+from lpm_model.decoder import WithHead
 from lpm_model.text import answer_ids, prompt_ids
 
 __all__ = ["ConstrainedDecoder", "Decoded"]
@@ -58,7 +59,7 @@ class ConstrainedDecoder:
         tokenizer: Its tokenizer.
     """
 
-    def __init__(self, model: LPMForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, model: WithHead, tokenizer: PreTrainedTokenizerBase) -> None:
         self.model, self.tokenizer = model, tokenizer
         self._end = answer_ids(tokenizer, "")[-1]
         self._constraints = llguidance.hf.from_tokenizer(

@@ -6,8 +6,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 from transformers.activations import ACT2FN
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-__all__ = ["MLP", "LowRankLinear", "RMSNorm", "rotate"]
+from lpm_model.configuration import LPMConfig
+
+__all__ = ["MLP", "LowRankLinear", "RMSNorm", "Rotary", "rotate"]
 
 
 class RMSNorm(nn.Module):
@@ -69,6 +72,27 @@ class MLP(nn.Module):
         """Map (..., dim) to (..., dim)."""
         gate, up = self.gate_up(x).chunk(2, dim=-1)
         return self.down(self.act(gate) * up)
+
+
+class Rotary(nn.Module):
+    """Cosine and sine of rotary positions (arXiv 2104.09864) as the base has them, scaled ones too."""
+
+    def __init__(self, config: LPMConfig) -> None:
+        super().__init__()
+        rope = config.rope_parameters or {}
+        if rope["rope_type"] == "default":
+            steps = torch.arange(0, config.head_dim, 2, dtype=torch.float) / config.head_dim
+            frequencies, self.scale = rope["rope_theta"] ** -steps, 1.0
+        else:
+            frequencies, self.scale = ROPE_INIT_FUNCTIONS[rope["rope_type"]](config)
+        self.frequencies = nn.Buffer(frequencies, persistent=False)
+
+    @torch.no_grad()
+    def forward(self, like: torch.Tensor, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosine and sine, each (B, T, head_dim), of positions (B, T), in the type of ``like``."""
+        angles = positions[..., None].float() * self.frequencies.float()
+        both = torch.cat((angles, angles), dim=-1)
+        return (both.cos() * self.scale).to(like.dtype), (both.sin() * self.scale).to(like.dtype)
 
 
 def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:

@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerBase
 
-from lpm_model.modeling import LPMForCausalLM
+from lpm_model.decoder import WithHead
 from lpm_model.text import answer_ids, prompt_ids, segment_ids
 
 __all__ = ["Example", "Language", "Objective", "Reading", "Rows", "collate", "collate_text"]
@@ -161,7 +161,7 @@ class Objective(nn.Module):
             that the memory is compared with.
     """
 
-    def __init__(self, model: LPMForCausalLM, memory: bool = True) -> None:
+    def __init__(self, model: WithHead, memory: bool = True) -> None:
         super().__init__()
         self.model, self.memory = model, memory
 

@@ -22,7 +22,7 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerBase
 
-from lpm_model.modeling import LPMForCausalLM
+from lpm_model.decoder import WithHead
 from lpm_model.objective import Example, Language, Objective, collate, collate_text
 from lpm_model.retrofit import save_adapter
 
@@ -127,7 +127,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: LPMForCausalLM,
+        model: WithHead,
         tokenizer: PreTrainedTokenizerBase,
         config: TrainingConfig,
         examples: Callable[[Random], Iterator[Example]],
