@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers.activations import ACT2FN
 from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from lpm_model.configuration import LPMConfig
 
 __all__ = ["MLP", "LowRankLinear", "RMSNorm", "Rotary", "rotate"]
+
+# Transformers' own table of activations takes seconds to import.
+_ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "silu": F.silu,
+    "gelu": F.gelu,
+    "gelu_pytorch_tanh": functools.partial(F.gelu, approximate="tanh"),
+    "relu": F.relu,
+}
 
 
 class RMSNorm(nn.Module):
@@ -66,7 +76,7 @@ class MLP(nn.Module):
         super().__init__()
         self.gate_up = LowRankLinear(dim, 2 * hidden, rank)
         self.down = LowRankLinear(hidden, dim, rank)
-        self.act = ACT2FN[activation]
+        self.act = _ACTIVATIONS[activation]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (..., dim) to (..., dim)."""
