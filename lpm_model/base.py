@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from transformers import AutoConfig, AutoTokenizer, LlamaConfig, PreTrainedConfig, PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from lpm_model.decoder import CausalDecoder
@@ -95,7 +95,8 @@ def convert_embedded(target: Path) -> None:
 
 
 def _convert_embedded(target: Path) -> None:
-    from transformers import AutoModelForCausalLM, LlamaForCausalLM  # seconds to import, needed once
+    # Seconds to import, needed once.
+    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
     source = embedded_gguf()
     loaded = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name)
@@ -199,7 +200,7 @@ def _find(
         raise BaseError(
             f"no model at {folder}: --base takes a folder with config.json and safetensors weights"
         )
-    return *_read_base(folder), folder.resolve().name
+    return *_read_base(folder, _any_family), folder.resolve().name
 
 
 _Base = tuple[PreTrainedConfig, dict[str, torch.Tensor], PreTrainedTokenizerBase]
@@ -210,13 +211,13 @@ def _embedded(cache: Path, progress: Callable[[str], None], note: Callable[[str]
     folder = cache / "base" / _EMBEDDED
     if (folder / "config.json").is_file():
         try:
-            return _read_base(folder)
+            return _read_base(folder, _as_converted)
         except BaseError as error:
             note(f"the cached base weights were damaged and are converted again ({error})")
     progress("converting the base weights (once)")
     try:
         convert_embedded(folder)
-        return _read_base(folder)
+        return _read_base(folder, _as_converted)
     except (OSError, SafetensorError) as error:
         note(
             f"the converted base weights could not be kept, the next start will convert them again ({error})"
@@ -224,14 +225,38 @@ def _embedded(cache: Path, progress: Callable[[str], None], note: Callable[[str]
     with tempfile.TemporaryDirectory(prefix="lpm-base-") as scratch:
         try:
             convert_embedded(Path(scratch) / _EMBEDDED)
-            return _read_base(Path(scratch) / _EMBEDDED)
+            return _read_base(Path(scratch) / _EMBEDDED, _as_converted)
         except (OSError, SafetensorError) as error:
             raise BaseError(
                 f"no room to convert the base weights, neither in the cache nor in {scratch}: {error}"
             ) from error
 
 
-def _read_base(folder: Path) -> _Base:
+_Described = tuple[PreTrainedConfig, PreTrainedTokenizerBase]
+
+
+def _any_family(folder: Path) -> _Described:
+    """Configuration and tokenizer of any model of transformers."""
+    from transformers import AutoConfig, AutoTokenizer  # seconds to import
+
+    return (
+        AutoConfig.from_pretrained(folder, local_files_only=True),
+        AutoTokenizer.from_pretrained(folder, local_files_only=True),
+    )
+
+
+def _as_converted(folder: Path) -> _Described:
+    """The same of a folder that ``convert_embedded`` wrote, whose family need not be found out."""
+    config = PreTrainedConfig(**json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    return config, PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+
+
+def _read_base(folder: Path, describe: Callable[[Path], _Described]) -> _Base:
+    """Weights, configuration and tokenizer of a folder.
+
+    Raises:
+        BaseError: If one of them is missing or damaged.
+    """
     try:
         tensors: dict[str, torch.Tensor] = {}
         files = sorted(folder.glob("*.safetensors"))
@@ -241,8 +266,7 @@ def _read_base(folder: Path) -> _Base:
         if not tensors:
             raise BaseError(f"{folder} holds no safetensors weights")
         json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        config, tokenizer = describe(folder)
     except (SafetensorError, ValueError, KeyError, OSError) as error:
         raise BaseError(f"cannot read the model in {folder}: {error}") from error
     return config, tensors, tokenizer

@@ -173,8 +173,7 @@ class Backbone(nn.Module):
 
     def build(self, config: LPMConfig) -> None:
         """Make the parts."""
-        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.embed_tokens.weight.requires_grad_(False)
+        self.embed_tokens = nn.Embedding.from_pretrained(torch.empty(config.vocab_size, config.hidden_size))
         self.slot_embeddings = nn.Parameter(torch.empty(config.num_slots, config.hidden_size))
         self.layers = nn.ModuleList(LPMDecoderLayer(config, i) for i in range(config.num_hidden_layers))
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
@@ -319,12 +318,11 @@ class WithHead(nn.Module):
 
     config: LPMConfig
     model: Backbone
-    lm_head: nn.Linear
+    lm_head: LowRankLinear
 
     def build_head(self, config: LPMConfig) -> None:
         """Make the head."""
-        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
-        self.lm_head.weight.requires_grad_(False)
+        self.lm_head = LowRankLinear(config.hidden_size, config.vocab_size, 0)
 
     def run(
         self, input_ids: torch.Tensor | None, logits_to_keep: int | torch.Tensor = 0, **options: Any

@@ -12,7 +12,7 @@ from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from lpm_model.configuration import LPMConfig
 
-__all__ = ["MLP", "LowRankLinear", "RMSNorm", "Rotary", "rotate"]
+__all__ = ["MLP", "LowRankLinear", "RMSNorm", "Rotary", "learned_linear", "rotate"]
 
 # Transformers' own table of activations takes seconds to import.
 _ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -40,7 +40,8 @@ class RMSNorm(nn.Module):
 class LowRankLinear(nn.Module):
     """A frozen linear map W plus a learned low-rank update B A (LoRA, arXiv 2106.09685).
 
-    B starts at zero, so the map starts as W.
+    B starts at zero, so the map starts as W. No numbers are set here, unlike in torch's own linear map: where
+    there is no storage yet, setting them imports seconds of code.
 
     Attributes:
         updated: Whether the update counts; without it the map is W.
@@ -69,6 +70,12 @@ class LowRankLinear(nn.Module):
             self.lora_a = self.lora_b = None
 
 
+def learned_linear(in_features: int, out_features: int, bias: bool = False) -> LowRankLinear:
+    """A linear map that is learned whole; its numbers are not set."""
+    linear = LowRankLinear(in_features, out_features, 0, bias)
+    return linear.requires_grad_()
+
+
 class MLP(nn.Module):
     """The gated MLP of Llama (SwiGLU), with gate and up projections in one matrix."""
 
@@ -91,10 +98,11 @@ class Rotary(nn.Module):
         super().__init__()
         rope = config.rope_parameters or {}
         if rope["rope_type"] == "default":
-            steps = torch.arange(0, config.head_dim, 2, dtype=torch.float) / config.head_dim
+            # On the CPU even where the other parts have no storage yet: nothing else would set these numbers.
+            steps = torch.arange(0, config.head_dim, 2, device="cpu") / config.head_dim
             frequencies, self.scale = rope["rope_theta"] ** -steps, 1.0
         else:
-            frequencies, self.scale = ROPE_INIT_FUNCTIONS[rope["rope_type"]](config)
+            frequencies, self.scale = ROPE_INIT_FUNCTIONS[rope["rope_type"]](config, device="cpu")
         self.frequencies = nn.Buffer(frequencies, persistent=False)
 
     @torch.no_grad()
