@@ -133,10 +133,9 @@ def test_a_name_the_gazetteer_does_not_know_is_the_one_the_state_holds():
 
 
 def test_one_of_several_stops_is_reconsidered_alone_and_its_spellings_count_together():
-    unsure = {"via": 0.2}
-    answer, _ = planned(
-        Says(NEAR + " | via Utica, NY; Syracus, NY", unsure=unsure), weights={"Syracuse, NY": math.log(4)}
-    )
+    said = Says(NEAR + " | via Utica, NY; Syracus, NY", unsure={"via": 0.2})
+    reader = FakeReader(said, weights={"Syracuse, NY": math.log(4)})
+    answer = Planner(reader=reader).route("anything")
     assert answer.constraints["via"] == ["Utica, NY", "Syracuse, NY"]
     assert answer.status is Status.PLANNED and answer.confidence["via"] == pytest.approx(1.0)
 
