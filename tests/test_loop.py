@@ -141,7 +141,7 @@ def test_one_of_several_stops_is_reconsidered_alone_and_its_spellings_count_toge
 
 
 def test_a_name_that_the_state_does_not_hold_is_asked_about():
-    answer, reader = planned("route | from Albny | to Buffalo, NY", weights={"Albany": math.log(0.04)})
+    answer, reader = planned("route | from Albny | to Buffalo, NY", weights={"Albany": math.log(0.4)})
     assert answer.status is Status.NOT_UNDERSTOOD and len(reader.weighed) == 1
     (question,) = answer.questions
     assert question.said == "Albny" and "Albany, NY" in question.candidates
