@@ -28,6 +28,9 @@ class LowRankLinear(nn.Module):
     """A frozen linear map W plus a learned low-rank update B A (LoRA, arXiv 2106.09685).
 
     B starts at zero, so the map starts as W.
+
+    Attributes:
+        updated: Whether the update counts; without it the map is W.
     """
 
     def __init__(self, in_features: int, out_features: int, rank: int, bias: bool = False) -> None:
@@ -36,11 +39,12 @@ class LowRankLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(out_features), requires_grad=False) if bias else None
         self.lora_a: nn.Parameter | None = nn.Parameter(torch.empty(rank, in_features)) if rank else None
         self.lora_b: nn.Parameter | None = nn.Parameter(torch.empty(out_features, rank)) if rank else None
+        self.updated = True
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (..., in_features) to (..., out_features)."""
         y = F.linear(x, self.weight, self.bias)
-        if self.lora_a is not None and self.lora_b is not None:
+        if self.updated and self.lora_a is not None and self.lora_b is not None:
             y = y + F.linear(F.linear(x, self.lora_a), self.lora_b)
         return y
 

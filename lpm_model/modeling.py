@@ -13,7 +13,8 @@ K, whatever was read before, so the state does not depend on how long ago it was
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -383,6 +384,18 @@ class LPMForCausalLM(LPMPreTrainedModel, GenerationMixin):
     def learned_names(self) -> set[str]:
         """Names of the parameters that training changes: what an adapter file holds."""
         return {name for name, parameter in self.named_parameters() if parameter.requires_grad}
+
+    @contextmanager
+    def base_only(self) -> Iterator[None]:
+        """Leave out the low-rank updates: without a state the model then is its base. Before folding."""
+        maps = [module for module in self.modules() if isinstance(module, LowRankLinear)]
+        for module in maps:
+            module.updated = False
+        try:
+            yield
+        finally:
+            for module in maps:
+                module.updated = True
 
     def fold(self) -> LPMForCausalLM:
         """Fold the low-rank updates into the weights for inference; training is over then."""
