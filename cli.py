@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal, NoReturn
 # Nothing is ever fetched: the program works without a network once it is set up.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+# Bars of libraries: the program shows one of its own. Read when tqdm is first imported.
+os.environ.setdefault("TQDM_DISABLE", "1")
 
 import typer
 from rich.console import Console

@@ -131,12 +131,13 @@ def collate(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> 
     if len(shapes) != 1:
         raise ValueError(f"one batch cannot hold conversations of {len(shapes)} shapes")
     pad, cue = tokenizer.pad_token_id or 0, prompt_ids(tokenizer)
-    segments, answers = [], []
+    segments: list[Rows] = []
+    answers: list[Rows | None] = []
     for turn, wanted in enumerate(shapes.pop()):
         said = [segment_ids(tokenizer, e.segments[turn]) for e in examples]
         segments.append(Rows.of(said, pad, left=True))
-        meant = [cue + answer_ids(tokenizer, e.targets[turn]) for e in examples] if wanted else None
-        answers.append(meant and Rows.of(meant, pad, left=False))
+        meant = [cue + answer_ids(tokenizer, e.targets[turn]) for e in examples]
+        answers.append(Rows.of(meant, pad, left=False) if wanted else None)
     return Reading(tuple(segments), tuple(answers), len(cue))
 
 

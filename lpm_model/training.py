@@ -297,7 +297,7 @@ class Trainer:
         loader: Any = DataLoader(
             pools,
             batch_size=None,
-            sampler=itertools.count(first),  # type: ignore[arg-type] # any iterable serves
+            sampler=itertools.count(first),
             num_workers=self.config.workers,
             collate_fn=list,
         )
@@ -309,13 +309,14 @@ class _Log(contextlib.AbstractContextManager["_Log"]):
     """Metrics as lines of JSON and, where it is installed, as TensorBoard files; of one process alone."""
 
     def __init__(self, folder: Path, active: bool, first: int) -> None:
-        self.folder, self.active, self.board = folder, active, None
+        self.folder, self.active = folder, active
+        self.board: Any = None
         if active:
             folder.mkdir(parents=True, exist_ok=True)
         if active and importlib.util.find_spec("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter  # slow to import
 
-            self.board: Any = SummaryWriter(str(folder), purge_step=first + 1)
+            self.board = SummaryWriter(str(folder), purge_step=first + 1)
 
     def write(self, metrics: Mapping[str, float]) -> None:
         """Append one step."""

@@ -127,7 +127,7 @@ class Thresholds:
     sure: float = 0.6
     ask: float = 0.25
     kept: float = 0.1
-    misspelt: float = 0.05
+    misspelt: float = 0.5
 
 
 def build_loop(

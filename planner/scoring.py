@@ -6,6 +6,7 @@ of an entity beyond those that were wanted do not count against a reading.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -33,10 +34,11 @@ def _comparable(field: str, means: Mapping[str, Any], wanted: Mapping[str, Any])
     parts: dict[str, Callable[[Any], Any]] = {
         "tasks": _task,
         "days_off": _absence,
-        "relations": lambda relation: tuple(map(_name, relation)),
-        "entities": lambda entity: _entity(entity, _fields_of(wanted.get("entities", ()))),
+        "relations": _relation,
+        "entities": functools.partial(_entity, counted=_fields_of(wanted.get("entities") or ())),
     }
-    found = [parts.get(field, _name)(part) for part in value]
+    comparable: Callable[[Any], Any] = parts.get(field, _name)
+    found = [comparable(part) for part in value]
     in_order = field == "via" and wanted.get("via_order") != "any"
     return found if in_order else sorted(found)
 
@@ -49,6 +51,10 @@ def _name(text: Any) -> str:
 def _task(task: Mapping[str, Any]) -> tuple[Any, ...]:
     after, who = (tuple(sorted(map(_name, task.get(key) or ()))) for key in ("after", "who"))
     return _name(task["name"]), float(task["days"]), after, who
+
+
+def _relation(relation: Collection[str]) -> tuple[str, ...]:
+    return tuple(map(_name, relation))
 
 
 def _absence(absence: Mapping[str, Any]) -> tuple[str, ...]:

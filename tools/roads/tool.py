@@ -90,7 +90,8 @@ def _labels(resolutions: Sequence[Resolution]) -> dict[str, str]:
 
 def _question(field: str, resolution: Resolution) -> Question:
     candidates = () if isinstance(resolution, Found) else resolution.candidates[:_SHOWN]
-    reason, similar = "could be several places", ()
+    reason = "could be several places"
+    similar: tuple[str, ...] = ()
     if not isinstance(resolution, Ambiguous):
         reason = "is not a place that the gazetteer knows"
         with_state = "," in resolution.said
