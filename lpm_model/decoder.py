@@ -157,6 +157,7 @@ def init_learned(module: nn.Module, config: LPMConfig) -> None:
         nn.init.normal_(module.gate_out.weight, std=0.02)
         # Gates start by taking what is new and keeping a quarter of what was: at the first
         # segment the state is then nearly the slots' own keys and values.
+        assert module.gate_out.bias is not None
         forget, take = module.gate_out.bias.chunk(2)
         nn.init.constant_(forget, -1.0)
         nn.init.constant_(take, 3.0)

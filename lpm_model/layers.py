@@ -96,13 +96,18 @@ class Rotary(nn.Module):
 
     def __init__(self, config: LPMConfig) -> None:
         super().__init__()
-        rope = config.rope_parameters or {}
-        if rope["rope_type"] == "default":
-            # On the CPU even where the other parts have no storage yet: nothing else would set these numbers.
-            steps = torch.arange(0, config.head_dim, 2, device="cpu") / config.head_dim
-            frequencies, self.scale = rope["rope_theta"] ** -steps, 1.0
-        else:
-            frequencies, self.scale = ROPE_INIT_FUNCTIONS[rope["rope_type"]](config, device="cpu")
+        self.config = config
+        self.reset()
+
+    def reset(self) -> None:
+        """Compute the frequencies, on the CPU even where the other parts have no storage yet."""
+        rope = self.config.rope_parameters or {}
+        with torch.device("cpu"):
+            if rope["rope_type"] == "default":
+                steps = torch.arange(0, self.config.head_dim, 2) / self.config.head_dim
+                frequencies, self.scale = rope["rope_theta"] ** -steps, 1.0
+            else:
+                frequencies, self.scale = ROPE_INIT_FUNCTIONS[rope["rope_type"]](self.config)
         self.frequencies = nn.Buffer(frequencies, persistent=False)
 
     @torch.no_grad()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -25,7 +25,7 @@ from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from lpm_model.configuration import LPMConfig
 from lpm_model.decoder import Backbone, KeysValues, WithHead, init_learned
-from lpm_model.layers import LowRankLinear
+from lpm_model.layers import LowRankLinear, Rotary
 
 __all__ = ["LPMForCausalLM", "LPMModel", "LPMOutput"]
 
@@ -48,6 +48,11 @@ class LPMPreTrainedModel(PreTrainedModel):
     base_model_prefix = "model"
     _no_split_modules = ["LPMDecoderLayer"]  # noqa: RUF012 (transformers reads this class attribute)
 
+    if TYPE_CHECKING:  # transformers is read as Any
+
+        def __init__(self, config: LPMConfig) -> None: ...
+        def post_init(self) -> None: ...
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         super()._init_weights(module)
@@ -55,6 +60,8 @@ class LPMPreTrainedModel(PreTrainedModel):
             nn.init.normal_(module.weight, std=self.config.initializer_range)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+        elif isinstance(module, Rotary):
+            module.reset()  # transformers forgets what no file holds
         init_learned(module, self.config)
 
 

@@ -201,5 +201,7 @@ def fingerprint(model: WithHead) -> str:
     for name, parameter in sorted(model.named_parameters()):
         if name in learned:
             digest.update(name.encode())
-            digest.update(parameter.detach().to("cpu", torch.bfloat16).contiguous().view(torch.uint8).numpy())
+            digest.update(
+                parameter.detach().to("cpu", torch.bfloat16).contiguous().view(torch.uint8).numpy().data
+            )
     return digest.hexdigest()

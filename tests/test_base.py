@@ -26,7 +26,7 @@ def trained(family, **overrides):
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:
-                parameter += 0.05 * torch.randn(parameter.shape, generator=generator)
+                parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
                 parameter.copy_(parameter.bfloat16())
     return model
 
