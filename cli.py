@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal, NoReturn
 # Nothing is ever fetched: the program works without a network once it is set up.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+# Bars of libraries: the program shows one of its own. Read when tqdm is first imported.
+os.environ.setdefault("TQDM_DISABLE", "1")
 
 import typer
 from rich.console import Console
@@ -80,11 +82,15 @@ def evaluate(
     file: Annotated[Path, typer.Argument(help="Conversations with their meaning, one JSON object a line.")],
     domain: Annotated[str | None, typer.Option(help="Only conversations of this domain.")] = None,
     reading: Annotated[
-        Literal["state", "sight", "zeroed"],
-        typer.Option(help="From the state; with the text in sight, too; or from a zeroed state."),
+        Literal["state", "sight", "zeroed", "transcript"],
+        typer.Option(
+            help="From the state; with the text in sight, too; from a zeroed state; or from the whole "
+            "conversation without a state."
+        ),
     ] = "state",
     out: Annotated[Path | None, typer.Option(help="Write the predictions, one JSON object a line.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many conversations.")] = None,
+    adapter: Annotated[Path | None, typer.Option(help="Other trained weights of the same base.")] = None,
     base: Base = None,
 ) -> None:
     """Read requests whose meaning is known and say how many were read exactly."""
@@ -94,7 +100,15 @@ def evaluate(
     with _progress(quiet=False) as tell:
         try:
             lines = evaluate_file(
-                file, domain=domain, mode=reading, out=out, limit=limit, base=base, progress=tell, note=_note
+                file,
+                domain=domain,
+                mode=reading,
+                out=out,
+                limit=limit,
+                base=base,
+                adapter=adapter,
+                progress=tell,
+                note=_note,
             )
         except (EvaluationError, BaseError, OSError) as error:
             _fail(str(error))

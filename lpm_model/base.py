@@ -19,19 +19,11 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedConfig,
-    PreTrainedTokenizerBase,
-)
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from transformers.utils import logging as transformers_logging
 
-from lpm_model.modeling import LPMForCausalLM
-from lpm_model.retrofit import AdapterError, fingerprint, from_base_tensors, load_adapter, read_adapter
+from lpm_model.decoder import CausalDecoder
+from lpm_model.retrofit import AdapterError, fingerprint, load_adapter, read_adapter, retrofit
 
 __all__ = [
     "ADAPTER_NAME",
@@ -62,7 +54,7 @@ class LoadedModel:
         fingerprint: What its latent states are signed with.
     """
 
-    model: LPMForCausalLM
+    model: CausalDecoder
     tokenizer: PreTrainedTokenizerBase
     fingerprint: str
 
@@ -103,6 +95,9 @@ def convert_embedded(target: Path) -> None:
 
 
 def _convert_embedded(target: Path) -> None:
+    # Seconds to import, needed once.
+    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
     source = embedded_gguf()
     loaded = AutoModelForCausalLM.from_pretrained(source.parent, gguf_file=source.name)
     tokenizer = AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
@@ -167,7 +162,7 @@ def load_model(
         )
     try:
         learned, memory, _ = read_adapter(adapter)
-        model = from_base_tensors(config, tensors, base_name=name, **memory)
+        model = retrofit(CausalDecoder, config, tensors, base_name=name, **memory)
         load_adapter(model, learned)
     except (AdapterError, KeyError, ValueError) as error:
         raise BaseError(str(error)) from error
@@ -177,7 +172,7 @@ def load_model(
 
 def load_for_training(
     base: str | Path | None, cache: Path, memory: Mapping[str, int]
-) -> tuple[LPMForCausalLM, PreTrainedTokenizerBase]:
+) -> tuple[CausalDecoder, PreTrainedTokenizerBase]:
     """Load a base with an untrained memory, whose learned parameters require gradients.
 
     Args:
@@ -190,7 +185,7 @@ def load_for_training(
     """
     config, tensors, tokenizer, name = _find(base, cache, lambda _: None, lambda _: None)
     try:
-        return from_base_tensors(config, tensors, base_name=name, **memory), tokenizer
+        return retrofit(CausalDecoder, config, tensors, base_name=name, **memory), tokenizer
     except (KeyError, TypeError, ValueError) as error:
         raise BaseError(str(error)) from error
 
@@ -205,7 +200,7 @@ def _find(
         raise BaseError(
             f"no model at {folder}: --base takes a folder with config.json and safetensors weights"
         )
-    return *_read_base(folder), folder.resolve().name
+    return *_read_base(folder, _any_family), folder.resolve().name
 
 
 _Base = tuple[PreTrainedConfig, dict[str, torch.Tensor], PreTrainedTokenizerBase]
@@ -216,13 +211,13 @@ def _embedded(cache: Path, progress: Callable[[str], None], note: Callable[[str]
     folder = cache / "base" / _EMBEDDED
     if (folder / "config.json").is_file():
         try:
-            return _read_base(folder)
+            return _read_base(folder, _as_converted)
         except BaseError as error:
             note(f"the cached base weights were damaged and are converted again ({error})")
     progress("converting the base weights (once)")
     try:
         convert_embedded(folder)
-        return _read_base(folder)
+        return _read_base(folder, _as_converted)
     except (OSError, SafetensorError) as error:
         note(
             f"the converted base weights could not be kept, the next start will convert them again ({error})"
@@ -230,14 +225,38 @@ def _embedded(cache: Path, progress: Callable[[str], None], note: Callable[[str]
     with tempfile.TemporaryDirectory(prefix="lpm-base-") as scratch:
         try:
             convert_embedded(Path(scratch) / _EMBEDDED)
-            return _read_base(Path(scratch) / _EMBEDDED)
+            return _read_base(Path(scratch) / _EMBEDDED, _as_converted)
         except (OSError, SafetensorError) as error:
             raise BaseError(
                 f"no room to convert the base weights, neither in the cache nor in {scratch}: {error}"
             ) from error
 
 
-def _read_base(folder: Path) -> _Base:
+_Described = tuple[PreTrainedConfig, PreTrainedTokenizerBase]
+
+
+def _any_family(folder: Path) -> _Described:
+    """Configuration and tokenizer of any model of transformers."""
+    from transformers import AutoConfig, AutoTokenizer  # seconds to import
+
+    return (
+        AutoConfig.from_pretrained(folder, local_files_only=True),
+        AutoTokenizer.from_pretrained(folder, local_files_only=True),
+    )
+
+
+def _as_converted(folder: Path) -> _Described:
+    """The same of a folder that ``convert_embedded`` wrote, whose family need not be found out."""
+    config = PreTrainedConfig(**json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    return config, PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+
+
+def _read_base(folder: Path, describe: Callable[[Path], _Described]) -> _Base:
+    """Weights, configuration and tokenizer of a folder.
+
+    Raises:
+        BaseError: If one of them is missing or damaged.
+    """
     try:
         tensors: dict[str, torch.Tensor] = {}
         files = sorted(folder.glob("*.safetensors"))
@@ -247,8 +266,7 @@ def _read_base(folder: Path) -> _Base:
         if not tensors:
             raise BaseError(f"{folder} holds no safetensors weights")
         json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        config, tokenizer = describe(folder)
     except (SafetensorError, ValueError, KeyError, OSError) as error:
         raise BaseError(f"cannot read the model in {folder}: {error}") from error
     return config, tensors, tokenizer

@@ -104,14 +104,16 @@ class LPMConfig(PreTrainedConfig):
         thirds of the hidden width.
 
         Raises:
-            ValueError: If the family is not supported, a layer slides its attention window, or the
-                state would not be compressed.
+            ValueError: If the family is not supported, a layer slides its attention window, rotary positions
+                depend on the length, or the state would not be compressed.
         """
         family = base.model_type
         if family not in {"llama", "qwen2", "qwen3"}:
             raise ValueError(f"cannot retrofit a {family!r} model: only llama, qwen2 and qwen3 decoders")
         if "sliding_attention" in (getattr(base, "layer_types", None) or ()):
             raise ValueError("cannot retrofit a decoder whose layers slide their attention window")
+        if (getattr(base, "rope_parameters", None) or {}).get("rope_type") in ("dynamic", "longrope"):
+            raise ValueError("cannot retrofit a decoder whose rotary positions depend on the length")
         if getattr(base, "mlp_bias", False) or (family == "llama" and getattr(base, "attention_bias", False)):
             raise ValueError("cannot retrofit a Llama decoder whose output or MLP projections carry a bias")
         values: dict[str, Any] = {name: getattr(base, name) for name in _BASE_FIELDS}

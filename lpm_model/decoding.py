@@ -6,6 +6,7 @@ together with the token before them. Valid does not mean right: each choice's pr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import llguidance
@@ -13,9 +14,10 @@ import llguidance.hf
 import numpy as np
 import torch
 from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
-from transformers import DynamicCache, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
+from transformers.cache_utils import DynamicCache
 
-from lpm_model.modeling import LPMForCausalLM
+from lpm_model.decoder import WithHead
 from lpm_model.text import answer_ids, prompt_ids
 
 __all__ = ["ConstrainedDecoder", "Decoded"]
@@ -57,7 +59,7 @@ class ConstrainedDecoder:
         tokenizer: Its tokenizer.
     """
 
-    def __init__(self, model: LPMForCausalLM, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, model: WithHead, tokenizer: PreTrainedTokenizerBase) -> None:
         self.model, self.tokenizer = model, tokenizer
         self._end = answer_ids(tokenizer, "")[-1]
         self._constraints = llguidance.hf.from_tokenizer(
@@ -126,6 +128,22 @@ class ConstrainedDecoder:
         text = self.tokenizer.decode(written)
         ends = [(len(self.tokenizer.decode(written[:count])), p) for count, p in chosen]
         return Decoded(text, matcher.is_accepting(), tuple(ends), len(written), forwards)
+
+    @torch.inference_mode()
+    def log_likelihoods(self, texts: Sequence[str], state: torch.Tensor | None) -> tuple[float, ...]:
+        """Logarithm of the probability of each text and its end, all read from the state in one forward."""
+        prompt = prompt_ids(self.tokenizer)
+        rows = [prompt + answer_ids(self.tokenizer, text) for text in texts]
+        ids = torch.full((len(rows), max(map(len, rows))), self._end)
+        for i, row in enumerate(rows):
+            ids[i, : len(row)] = torch.tensor(row)
+        every = None if state is None else state.expand(len(rows), -1, -1, -1)
+        # Causal: what pads a row on the right changes nothing before it.
+        logits = self.model(ids[:, :-1], latent_state=every).logits.float()
+        chosen = torch.log_softmax(logits, -1).gather(-1, ids[:, 1:, None])[..., 0]
+        return tuple(
+            float(row[len(prompt) - 1 : len(ids) - 1].sum()) for row, ids in zip(chosen, rows, strict=True)
+        )
 
     @torch.inference_mode()
     def likelihood(self, text: str, state: torch.Tensor | None) -> float:

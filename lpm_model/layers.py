@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers.activations import ACT2FN
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
-__all__ = ["MLP", "LowRankLinear", "RMSNorm", "rotate"]
+from lpm_model.configuration import LPMConfig
+
+__all__ = ["MLP", "LowRankLinear", "RMSNorm", "Rotary", "learned_linear", "rotate"]
+
+# Transformers' own table of activations takes seconds to import.
+_ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "silu": F.silu,
+    "gelu": F.gelu,
+    "gelu_pytorch_tanh": functools.partial(F.gelu, approximate="tanh"),
+    "relu": F.relu,
+}
 
 
 class RMSNorm(nn.Module):
@@ -27,7 +40,11 @@ class RMSNorm(nn.Module):
 class LowRankLinear(nn.Module):
     """A frozen linear map W plus a learned low-rank update B A (LoRA, arXiv 2106.09685).
 
-    B starts at zero, so the map starts as W.
+    B starts at zero, so the map starts as W. No numbers are set here, unlike in torch's own linear map: where
+    there is no storage yet, setting them imports seconds of code.
+
+    Attributes:
+        updated: Whether the update counts; without it the map is W.
     """
 
     def __init__(self, in_features: int, out_features: int, rank: int, bias: bool = False) -> None:
@@ -36,11 +53,12 @@ class LowRankLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(out_features), requires_grad=False) if bias else None
         self.lora_a: nn.Parameter | None = nn.Parameter(torch.empty(rank, in_features)) if rank else None
         self.lora_b: nn.Parameter | None = nn.Parameter(torch.empty(out_features, rank)) if rank else None
+        self.updated = True
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (..., in_features) to (..., out_features)."""
         y = F.linear(x, self.weight, self.bias)
-        if self.lora_a is not None and self.lora_b is not None:
+        if self.updated and self.lora_a is not None and self.lora_b is not None:
             y = y + F.linear(F.linear(x, self.lora_a), self.lora_b)
         return y
 
@@ -52,6 +70,12 @@ class LowRankLinear(nn.Module):
             self.lora_a = self.lora_b = None
 
 
+def learned_linear(in_features: int, out_features: int, bias: bool = False) -> LowRankLinear:
+    """A linear map that is learned whole; its numbers are not set."""
+    linear = LowRankLinear(in_features, out_features, 0, bias)
+    return linear.requires_grad_()
+
+
 class MLP(nn.Module):
     """The gated MLP of Llama (SwiGLU), with gate and up projections in one matrix."""
 
@@ -59,12 +83,39 @@ class MLP(nn.Module):
         super().__init__()
         self.gate_up = LowRankLinear(dim, 2 * hidden, rank)
         self.down = LowRankLinear(hidden, dim, rank)
-        self.act = ACT2FN[activation]
+        self.act = _ACTIVATIONS[activation]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (..., dim) to (..., dim)."""
         gate, up = self.gate_up(x).chunk(2, dim=-1)
         return self.down(self.act(gate) * up)
+
+
+class Rotary(nn.Module):
+    """Cosine and sine of rotary positions (arXiv 2104.09864) as the base has them, scaled ones too."""
+
+    def __init__(self, config: LPMConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.reset()
+
+    def reset(self) -> None:
+        """Compute the frequencies, on the CPU even where the other parts have no storage yet."""
+        rope = self.config.rope_parameters or {}
+        with torch.device("cpu"):
+            if rope["rope_type"] == "default":
+                steps = torch.arange(0, self.config.head_dim, 2) / self.config.head_dim
+                frequencies, self.scale = rope["rope_theta"] ** -steps, 1.0
+            else:
+                frequencies, self.scale = ROPE_INIT_FUNCTIONS[rope["rope_type"]](self.config)
+        self.frequencies = nn.Buffer(frequencies, persistent=False)
+
+    @torch.no_grad()
+    def forward(self, like: torch.Tensor, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosine and sine, each (B, T, head_dim), of positions (B, T), in the type of ``like``."""
+        angles = positions[..., None].float() * self.frequencies.float()
+        both = torch.cat((angles, angles), dim=-1)
+        return (both.cos() * self.scale).to(like.dtype), (both.sin() * self.scale).to(like.dtype)
 
 
 def rotate(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:

@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from lpm_model.configuration import LPMConfig
-from lpm_model.layers import LowRankLinear
+from lpm_model.layers import LowRankLinear, learned_linear
 from lpm_model.state import rounded
 
 __all__ = ["PersistentMemoryBlock", "chunks"]
@@ -60,12 +60,11 @@ class PersistentMemoryBlock(nn.Module):
         learned_whole = state < pair
         self.down.weight.requires_grad_(learned_whole)
         self.up.weight.requires_grad_(learned_whole)
-        self.gate_in = nn.Linear(width + state, config.gate_rank, bias=False)
-        self.gate_out = nn.Linear(config.gate_rank, 2 * state)
-        self.merge_in = nn.Linear(
-            width + config.num_attention_heads * config.head_dim, config.merge_rank, bias=False
-        )
-        self.merge_out = nn.Linear(config.merge_rank, width, bias=False)
+        self.gate_in = learned_linear(width + state, config.gate_rank)
+        self.gate_out = learned_linear(config.gate_rank, 2 * state, bias=True)
+        attended = config.num_attention_heads * config.head_dim
+        self.merge_in = learned_linear(width + attended, config.merge_rank)
+        self.merge_out = learned_linear(config.merge_rank, width)
         self.eps = config.rms_norm_eps
 
     def write(self, normed: torch.Tensor, state: torch.Tensor | None) -> torch.Tensor:

@@ -11,27 +11,28 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from transformers import PreTrainedConfig, PreTrainedModel
-from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+from transformers import PreTrainedConfig
 
 from lpm_model.configuration import LPMConfig
-from lpm_model.modeling import LPMForCausalLM
+from lpm_model.decoder import WithHead, init_learned
+from lpm_model.layers import Rotary
 
 __all__ = [
     "AdapterError",
     "fingerprint",
-    "from_base",
-    "from_base_tensors",
     "load_adapter",
     "read_adapter",
+    "retrofit",
     "save_adapter",
     "with_slots",
 ]
+
+Retrofitted = TypeVar("Retrofitted", bound=WithHead)
 
 _MEMORY_FIELDS = ("num_slots", "state_dim", "gate_rank", "merge_rank", "adapter_rank")
 
@@ -40,29 +41,26 @@ class AdapterError(ValueError):
     """An adapter file is damaged or does not fit the base."""
 
 
-def from_base(base: PreTrainedModel, **overrides: Any) -> LPMForCausalLM:
-    """Retrofit a loaded Llama, SmolLM, Qwen2 or Qwen3 causal model.
+def retrofit(
+    kind: type[Retrofitted], config: PreTrainedConfig, tensors: Mapping[str, torch.Tensor], **overrides: Any
+) -> Retrofitted:
+    """Give a Llama, SmolLM, Qwen2 or Qwen3 causal model a memory.
 
     With an empty state the result computes exactly the base's logits.
 
     Args:
-        base: The pretrained causal language model; its tensors are shared, not copied.
+        kind: ``CausalDecoder``, or ``LPMForCausalLM`` for a transformers model.
+        config: The base's configuration.
+        tensors: The base's state dict in transformers' Llama naming; its tensors are shared, not copied.
         overrides: Fields of ``LPMConfig`` to set, e.g. ``num_slots=32``.
 
     Raises:
         ValueError: If the family is not supported.
     """
-    return from_base_tensors(base.config, base.state_dict(), **overrides)
-
-
-def from_base_tensors(
-    config: PreTrainedConfig, tensors: Mapping[str, torch.Tensor], **overrides: Any
-) -> LPMForCausalLM:
-    """As ``from_base``, from a configuration and a state dict in transformers' Llama naming."""
     lpm_config = LPMConfig.from_base_config(config, **overrides)
     # Built without storage: only what the base lacks is allocated and initialised below.
     with torch.device("meta"):
-        model = LPMForCausalLM(lpm_config)
+        model = kind(lpm_config)
     copied: dict[str, torch.Tensor] = {
         "model.embed_tokens.weight": tensors["model.embed_tokens.weight"],
         "model.norm.weight": tensors["model.norm.weight"],
@@ -81,9 +79,10 @@ def from_base_tensors(
         for name in fresh:
             old = getattr(module, name)
             setattr(module, name, torch.nn.Parameter(torch.empty_like(old, device="cpu"), old.requires_grad))
-    model.model.rotary_emb = LlamaRotaryEmbedding(lpm_config)
-    for module in model.modules():
-        model.init_learned(module)
+    model.model.rotary_emb = Rotary(lpm_config)
+    with torch.no_grad():
+        for module in model.modules():
+            init_learned(module, lpm_config)
     if lpm_config.tie_word_embeddings:
         model.lm_head.weight = model.model.embed_tokens.weight
     return model.eval()
@@ -124,7 +123,7 @@ def _is_learned(name: str) -> bool:
     return ".memory." in name or "lora_" in name or name.endswith("slot_embeddings")
 
 
-def save_adapter(model: LPMForCausalLM, path: str | Path, note: Mapping[str, str] | None = None) -> None:
+def save_adapter(model: WithHead, path: str | Path, note: Mapping[str, str] | None = None) -> None:
     """Write what training changed as bfloat16 safetensors.
 
     Args:
@@ -173,7 +172,7 @@ def with_slots(tensors: Mapping[str, torch.Tensor], count: int) -> dict[str, tor
     return dict(tensors) | {"model.slot_embeddings": old[torch.arange(count) * len(old) // count].clone()}
 
 
-def load_adapter(model: LPMForCausalLM, tensors: Mapping[str, torch.Tensor]) -> None:
+def load_adapter(model: WithHead, tensors: Mapping[str, torch.Tensor]) -> None:
     """Put an adapter's tensors into a retrofitted, unfolded model.
 
     Raises:
@@ -195,12 +194,14 @@ def load_adapter(model: LPMForCausalLM, tensors: Mapping[str, torch.Tensor]) -> 
             parameters[name].copy_(tensor)
 
 
-def fingerprint(model: LPMForCausalLM) -> str:
+def fingerprint(model: WithHead) -> str:
     """Digest of the memory's shape and the learned parameters in bfloat16 (hex); before folding."""
     digest = hashlib.sha256(repr((model.config.base_name, model.config.state_shape)).encode())
     learned = model.learned_names
     for name, parameter in sorted(model.named_parameters()):
         if name in learned:
             digest.update(name.encode())
-            digest.update(parameter.detach().to("cpu", torch.bfloat16).contiguous().view(torch.uint8).numpy())
+            digest.update(
+                parameter.detach().to("cpu", torch.bfloat16).contiguous().view(torch.uint8).numpy().data
+            )
     return digest.hexdigest()

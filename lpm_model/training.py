@@ -1,27 +1,30 @@
-"""Train the memory: read segments into the state, then write the target from the state alone.
+"""Train the memory: batches, optimizer steps, checkpoints, measurements on what was never trained on.
 
-One example is a conversation: after every turn with a target, the state must hold enough to write
-that target while the turn's own tokens are out of the window. Only the adapter is trained.
+The same code runs on a CPU, on one GPU, and on several through ``accelerate launch``, where every
+process draws batches of its own. Only the adapter is trained.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
+from typing import Any
 
 import torch
-from torch.nn import functional as F
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerBase
 
-from lpm_model.modeling import LPMForCausalLM
+from lpm_model.decoder import WithHead
+from lpm_model.objective import Example, Language, Objective, collate, collate_text
 from lpm_model.retrofit import save_adapter
-from lpm_model.text import answer_ids, prompt_ids, segment_ids
 
 __all__ = ["Example", "Trainer", "TrainingConfig"]
 
@@ -30,37 +33,23 @@ _DISORDER = 120  # characters
 _ANSWER_TOKENS = 25  # of a typical answer
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A conversation to learn from.
-
-    Attributes:
-        segments: What is read, one after the other: turns of the person, results of tools.
-        targets: What is to be written after each segment; empty where nothing is.
-    """
-
-    segments: tuple[str, ...]
-    targets: tuple[str, ...]
-
-
-class Tokens(NamedTuple):
-    """Tokens of one batch: of the answers, and all that ran through the model."""
-
-    written: int
-    run: int
-
-
 @dataclass(frozen=True)
 class TrainingConfig:
     """How long and how fast to train.
 
     Attributes:
         steps: Optimizer steps in all; a resumed run goes on to this number.
-        batch_size: Conversations per step.
+        batch_size: Conversations per step and process.
         learning_rate: Peak rate of AdamW, after ``warmup`` steps, constant until the last
             ``decay`` steps, over which it falls linearly to zero.
-        sight: Share of batches in which the target is written with the request in the window.
-        latent_steps: Share of batches in which the state is refined by one latent step.
+        sight: Share of steps in which the answer is written with the request in the window.
+        latent_steps: Share of steps in which the state is refined by one latent step.
+        language: Share of steps on general text, in which the divergence from the base is minimised.
+        language_tokens: Length of a general text.
+        memory: Whether there is a state; without one the rival is trained, see ``Objective``.
+        clip: Largest norm of a gradient.
+        bf16: Whether to compute in bfloat16 where it is safe (autocast).
+        workers: Processes that draw batches ahead; 0 draws them in the training process.
         seed: Of the data and of the weights.
         save_every: Steps between checkpoints.
         validate_every: Steps between measurements on examples never trained on.
@@ -73,7 +62,12 @@ class TrainingConfig:
     decay: int = 0
     sight: float = 0.1
     latent_steps: float = 0.2
+    language: float = 0.0
+    language_tokens: int = 128
+    memory: bool = True
     clip: float = 1.0
+    bf16: bool = False
+    workers: int = 0
     seed: int = 1
     save_every: int = 100
     validate_every: int = 100
@@ -81,6 +75,37 @@ class TrainingConfig:
 
 def _characters(example: Example) -> int:
     return sum(map(len, example.segments)) + sum(map(len, example.targets))
+
+
+class _Pools(Dataset[list[list[Example]]]):
+    """Pool after pool of batches of conversations of one shape and of similar length.
+
+    Which batches a pool holds depends on the seed, the process and the pool's number alone: a run that was
+    interrupted goes on as if it had not been.
+    """
+
+    def __init__(
+        self, examples: Callable[[Random], Iterator[Example]], seed: int, batch_size: int, process: int
+    ) -> None:
+        self.examples, self.seed, self.batch_size, self.process = examples, seed, batch_size, process
+
+    def __getitem__(self, number: int) -> list[list[Example]]:
+        size = self.batch_size
+        rng = Random(f"{self.seed}/pool {number}" + (f"/process {self.process}" if self.process else ""))
+        stream = self.examples(rng)
+        ready: list[list[Example]] = []
+        while len(ready) < _POOL_BATCHES:
+            pool: dict[tuple[bool, ...], list[Example]] = {}
+            for _ in range(size * _POOL_BATCHES * 3 // 2):
+                example = next(stream)
+                pool.setdefault(example.shape, []).append(example)
+            for group in pool.values():
+                # Similar length saves padding; some disorder keeps batches of one kind (all of them
+                # refusals, say) from forming: they made training diverge.
+                group.sort(key=lambda e: _characters(e) + rng.uniform(0, _DISORDER))
+                ready += [group[i : i + size] for i in range(0, len(group) - size + 1, size)]
+        rng.shuffle(ready)
+        return ready[:_POOL_BATCHES]
 
 
 class Trainer:
@@ -91,41 +116,47 @@ class Trainer:
         tokenizer: The base's tokenizer.
         config: See ``TrainingConfig``.
         examples: Endless stream of training conversations, given a source of chance.
-        held_out: Conversations to measure on, never trained on.
-        folder: Where ``checkpoint.pt``, ``adapter.safetensors`` and ``metrics.jsonl`` go.
+        held_out: Conversations to measure on, never trained on, by the name under which their figures are
+            reported; those of one name have the same shape.
+        folder: Where ``checkpoint.pt``, ``adapter.safetensors``, ``metrics.jsonl`` and, if TensorBoard is
+            installed, its files go.
         header: Facts for the adapter's header, e.g. the data version.
+        texts: General texts to train on and, after them, to measure on; needed where ``config.language`` is
+            not 0.
     """
 
     def __init__(
         self,
-        model: LPMForCausalLM,
+        model: WithHead,
         tokenizer: PreTrainedTokenizerBase,
         config: TrainingConfig,
         examples: Callable[[Random], Iterator[Example]],
-        held_out: Sequence[Example],
+        held_out: Mapping[str, Sequence[Example]],
         folder: Path,
         header: dict[str, str] | None = None,
+        texts: tuple[Sequence[str], Sequence[str]] = ((), ()),
     ) -> None:
-        self.model, self.tokenizer, self.config = model, tokenizer, config
+        # Which parameters a step uses depends on what it trains: reading, or language.
+        unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+        self.accelerator = Accelerator(kwargs_handlers=[unused])
+        self.model, self.tokenizer, self.config = model.to(self.accelerator.device), tokenizer, config
         self.examples, self.held_out, self.folder = examples, held_out, folder
         self.header = header or {}
+        self.texts, self.texts_held_out = texts
         self.learned = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(
-            self.learned, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.0
+        self.objective = Objective(model, config.memory)
+        self.distributed, self.optimizer = self.accelerator.prepare(
+            self.objective,
+            torch.optim.AdamW(self.learned, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
         )
         self.step = 0
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model lives."""
-        return self.learned[0].device
 
     def resume(self) -> bool:
         """Load the last checkpoint of ``folder``; returns whether there was one."""
         path = self.folder / "checkpoint.pt"
         if not path.exists():
             return False
-        saved = torch.load(path, map_location=self.device, weights_only=True)
+        saved = torch.load(path, map_location=self.accelerator.device, weights_only=True)
         with torch.no_grad():
             for parameter, tensor in zip(self.learned, saved["learned"], strict=True):
                 parameter.copy_(tensor)
@@ -134,7 +165,9 @@ class Trainer:
         return True
 
     def save(self) -> None:
-        """Write the checkpoint and the adapter."""
+        """Write the checkpoint and the adapter; of several processes one does."""
+        if not self.accelerator.is_main_process:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         part = self.folder / "checkpoint.pt.part"
         state = {
@@ -152,25 +185,23 @@ class Trainer:
 
         An interrupt saves a checkpoint before it goes on its way.
         """
-        try:
-            self._run(report)
-        except KeyboardInterrupt:
-            self.save()
-            raise
+        with _Log(self.folder, self.accelerator.is_main_process, self.step) as log:
+            try:
+                self._run(report, log)
+            except KeyboardInterrupt:
+                self.save()
+                raise
 
-    def _run(self, report: Callable[[dict[str, float]], None]) -> None:
+    def _run(self, report: Callable[[dict[str, float]], None], log: _Log) -> None:
         batches = self._batches()
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.model.train()
         while self.step < self.config.steps:
             began = time.perf_counter()
-            batch = next(batches)
-            metrics = self._train_step(batch)
+            metrics = self._train_step(batches)
             metrics |= {"step": self.step, "seconds": time.perf_counter() - began, "lr": self._rate()}
-            if self.step % self.config.validate_every == 0:
+            if self.step % self.config.validate_every == 0 or self.step == self.config.steps:
                 metrics |= self.validate()
-            with (self.folder / "metrics.jsonl").open("a") as log:
-                log.write(json.dumps(metrics) + "\n")
+            log.write(metrics)
             if self.step % self.config.save_every == 0 or self.step == self.config.steps:
                 self.save()
             report(metrics)
@@ -181,19 +212,33 @@ class Trainer:
         fall = min(1.0, left / config.decay) if config.decay else 1.0
         return config.learning_rate * ramp * fall
 
-    def _train_step(self, batch: Sequence[Example]) -> dict[str, float]:
-        rng = Random(f"{self.config.seed}/step {self.step}")
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.config.bf16)
+
+    def _train_step(self, batches: Iterator[list[Example]]) -> dict[str, float]:
+        config, rng = self.config, Random(f"{self.config.seed}/step {self.step}")
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate()
-        sight = rng.random() < self.config.sight
-        loss, tokens = self.loss(
-            batch, sight=sight, latent_steps=int(rng.random() < self.config.latent_steps)
-        )
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.learned, self.config.clip)
-        # A batch of few or short answers must not shove the weights as far as a full one. The gradient is
-        # weighed after it is clipped: clipping would undo it.
-        weight = min(1.0, tokens.written / (_ANSWER_TOKENS * len(batch)))
+        examples = next(batches)
+        sight = rng.random() < config.sight
+        latent_steps = int(rng.random() < config.latent_steps)
+        if rng.random() < config.language:
+            name, weight, texts = "loss_language", 1.0, self._texts(rng)
+            with self._autocast():
+                loss = self.distributed(texts)
+            tokens = texts.ids.numel()
+        else:
+            batch = collate(self.tokenizer, examples)
+            # A batch of few or short answers must not shove the weights as far as a full one. The
+            # gradient is weighed after it is clipped: clipping would undo it.
+            weight = min(1.0, batch.written / (_ANSWER_TOKENS * len(examples)))
+            name, tokens = "loss_sight" if sight else "loss", batch.run
+            with self._autocast():
+                loss = self.distributed(
+                    batch.to(self.accelerator.device), sight=sight, latent_steps=latent_steps
+                )
+        self.accelerator.backward(loss)
+        norm = self.accelerator.clip_grad_norm_(self.learned, config.clip)
         for parameter in self.learned:
             if parameter.grad is not None:
                 parameter.grad.mul_(weight)
@@ -201,101 +246,88 @@ class Trainer:
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        name = "loss_sight" if sight else "loss"
-        return {name: loss.item(), "grad_norm": norm.item(), "tokens": tokens.run}
+        return {name: loss.item(), "grad_norm": float(norm), "tokens": tokens}
 
-    def loss(
-        self, batch: Sequence[Example], *, sight: bool, latent_steps: int
-    ) -> tuple[torch.Tensor, Tokens]:
-        """Cross entropy of the targets, averaged over target tokens, and the tokens run.
+    def _texts(self, rng: Random) -> Language:
+        chosen = [rng.choice(self.texts) for _ in range(self.config.batch_size)]
+        return self._collated(chosen)
 
-        Args:
-            batch: Conversations with targets after the same segments.
-            sight: Whether each turn's tokens stay in the window while its target is written.
-            latent_steps: Latent steps after each turn.
-        """
-        total, count, tokens = torch.zeros((), device=self.device), 0, 0
-        state: torch.Tensor | None = None
-        for turn in range(len(batch[0].segments)):
-            ids, mask = self._padded(
-                [segment_ids(self.tokenizer, e.segments[turn]) for e in batch], left=True
-            )
-            _, state = self.model.model(ids, state, attention_mask=mask, write=True)
-            if not batch[0].targets[turn]:
-                tokens += ids.numel()
-                continue
-            for _ in range(latent_steps):
-                _, state = self.model.model(None, state, write=True)
-            prompt = prompt_ids(self.tokenizer)
-            answers = [prompt + answer_ids(self.tokenizer, e.targets[turn]) for e in batch]
-            targets, present = self._padded(answers, left=False)
-            inputs, labels = targets[:, :-1], targets[:, 1:].masked_fill(present[:, 1:] == 0, -100)
-            labels[:, : len(prompt) - 1] = -100
-            window = torch.cat((mask, present[:, :-1]), dim=1) if sight else present[:, :-1]
-            seen = torch.cat((ids, inputs), dim=1) if sight else inputs
-            hidden, _ = self.model.model(seen, state, attention_mask=window)
-            hidden = hidden[:, -inputs.shape[1] :][labels != -100]
-            wanted = labels[labels != -100]
-            total = total + F.cross_entropy(self.model.lm_head(hidden).float(), wanted, reduction="sum")
-            count += wanted.numel()
-            tokens += ids.numel() + seen.numel()
-        return total / count, Tokens(count, tokens)
+    def _collated(self, texts: Sequence[str]) -> Language:
+        return collate_text(self.tokenizer, texts, self.config.language_tokens).to(self.accelerator.device)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """Loss and share of targets right in every token (teacher forced), from the state alone."""
+        """Measure on what was never trained on.
+
+        Returns:
+            For each name of ``held_out`` the loss of the last answer ("valid_loss/NAME") and the share of
+            conversations whose last answer is right in every token ("valid_exact/NAME"), from the state
+            alone and teacher forced; with general texts, their perplexity and that of the base.
+        """
         self.model.eval()
-        right, losses, size = 0, [], self.config.batch_size
-        for start in range(0, len(self.held_out), size):
-            batch = self.held_out[start : start + size]
-            ids, mask = self._padded([segment_ids(self.tokenizer, e.segments[0]) for e in batch], left=True)
-            _, state = self.model.model(ids, None, attention_mask=mask, write=True)
-            prompt = prompt_ids(self.tokenizer)
-            targets, present = self._padded(
-                [prompt + answer_ids(self.tokenizer, e.targets[0]) for e in batch], left=False
-            )
-            hidden, _ = self.model.model(targets[:, :-1], state, attention_mask=present[:, :-1])
-            logits = self.model.lm_head(hidden[:, len(prompt) - 1 :])
-            labels = targets[:, len(prompt) :].masked_fill(present[:, len(prompt) :] == 0, -100)
-            losses.append(
-                F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), ignore_index=-100).item()
-            )
-            hit = (logits.argmax(-1) == labels) | (labels == -100)
-            right += int(hit.all(-1).sum())
+        found: dict[str, float] = {}
+        for name, examples in self.held_out.items():
+            losses, right, size = [], 0, self.config.batch_size
+            for start in range(0, len(examples), size):
+                batch = collate(self.tokenizer, examples[start : start + size]).to(self.accelerator.device)
+                with self._autocast():
+                    logits, labels = self.objective.answers(batch)[-1]
+                losses.append(torch.nn.functional.cross_entropy(logits.float(), labels).item())
+                last = batch.answers[-1]
+                assert last is not None
+                lengths = last.mask.sum(-1) - batch.cue
+                hits = (logits.argmax(-1) == labels).split(lengths.tolist())
+                right += sum(bool(hit.all()) for hit in hits)
+            found[f"valid_loss/{name}"] = sum(losses) / len(losses)
+            found[f"valid_exact/{name}"] = right / len(examples)
+        if self.texts_held_out:
+            texts = self._collated(self.texts_held_out)
+            with self._autocast():
+                found["perplexity"] = self.objective.perplexity(texts, base=False)
+                found["perplexity/base"] = self.objective.perplexity(texts, base=True)
         self.model.train()
-        return {"valid_loss": sum(losses) / len(losses), "valid_exact": right / len(self.held_out)}
+        return found
 
     def _batches(self) -> Iterator[list[Example]]:
-        """Batches of conversations with targets after the same segments, and of similar length.
+        """This process's batches from the present step on."""
+        pools = _Pools(
+            self.examples, self.config.seed, self.config.batch_size, self.accelerator.process_index
+        )
+        first = self.step // _POOL_BATCHES
+        loader: Any = DataLoader(
+            pools,
+            batch_size=None,
+            sampler=itertools.count(first),
+            num_workers=self.config.workers,
+            collate_fn=list,
+        )
+        skipped = self.step - first * _POOL_BATCHES
+        return itertools.islice(itertools.chain.from_iterable(loader), skipped, None)
 
-        Which batch a step gets depends on the seed and the step alone: a run that was interrupted goes on
-        as if it had not been.
-        """
-        size, first = self.config.batch_size, self.step
-        for number in itertools.count(first // _POOL_BATCHES):
-            rng = Random(f"{self.config.seed}/pool {number}")
-            stream = self.examples(rng)
-            ready: list[list[Example]] = []
-            while len(ready) < _POOL_BATCHES:
-                pool: dict[tuple[bool, ...], list[Example]] = {}
-                for _ in range(size * _POOL_BATCHES * 3 // 2):
-                    example = next(stream)
-                    pool.setdefault(tuple(map(bool, example.targets)), []).append(example)
-                for group in pool.values():
-                    # Similar length saves padding; some disorder keeps batches of one kind (all of them
-                    # refusals, say) from forming: they made training diverge.
-                    group.sort(key=lambda e: _characters(e) + rng.uniform(0, _DISORDER))
-                    ready += [group[i : i + size] for i in range(0, len(group) - size + 1, size)]
-            rng.shuffle(ready)
-            yield from ready[max(0, first - number * _POOL_BATCHES) : _POOL_BATCHES]
 
-    def _padded(self, rows: Sequence[Sequence[int]], *, left: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        """Token ids and mask, each (B, T), padded on one side."""
-        length = max(map(len, rows))
-        ids = torch.full((len(rows), length), self.model.config.pad_token_id or 0)
-        mask = torch.zeros(len(rows), length, dtype=torch.long)
-        for i, row in enumerate(rows):
-            place = slice(length - len(row), length) if left else slice(0, len(row))
-            ids[i, place] = torch.tensor(row)
-            mask[i, place] = 1
-        return ids.to(self.device), mask.to(self.device)
+class _Log(contextlib.AbstractContextManager["_Log"]):
+    """Metrics as lines of JSON and, where it is installed, as TensorBoard files; of one process alone."""
+
+    def __init__(self, folder: Path, active: bool, first: int) -> None:
+        self.folder, self.active = folder, active
+        self.board: Any = None
+        if active:
+            folder.mkdir(parents=True, exist_ok=True)
+        if active and importlib.util.find_spec("tensorboard"):
+            from torch.utils.tensorboard import SummaryWriter  # slow to import
+
+            self.board = SummaryWriter(str(folder), purge_step=first + 1)
+
+    def write(self, metrics: Mapping[str, float]) -> None:
+        """Append one step."""
+        if not self.active:
+            return
+        with (self.folder / "metrics.jsonl").open("a") as log:
+            log.write(json.dumps(metrics) + "\n")
+        if self.board is not None:
+            for name, value in metrics.items():
+                self.board.add_scalar(name, value, metrics["step"])
+
+    def __exit__(self, *_: object) -> None:
+        if self.board is not None:
+            self.board.close()

@@ -8,23 +8,28 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lpm_model.base import load_model
-from planner.loop import Budget, BudgetSpent, build_loop
-from planner.reader import LPMReader, Reader, ReadingMode, TooLong
+from lpm_model.state import LatentState
+from planner.loop import Budget, BudgetSpent, Loop, build_loop
+from planner.reader import LPMReader, Reader, ReadingMode, TooLong, Usage
+from planner.scoring import wrong_fields
 from planner.sessions import memory_store, thread
 from planner.write import check_target
 from tools.cache import cache_dir
 from tools.files import write_whole
-from tools.registry import TOOLS
+from tools.registry import ARGUMENTS, TOOLS
 from tools.tool import Progress
 
 __all__ = ["EvaluationError", "GoldConversation", "evaluate", "evaluate_file"]
+
+
+_TURNS_APART = 4  # turns from this one on are counted together
 
 
 class EvaluationError(ValueError):
@@ -82,91 +87,103 @@ def evaluate_file(
     out: Path | None,
     limit: int | None,
     base: Path | None,
+    adapter: Path | None = None,
     progress: Progress,
     note: Callable[[str], None],
 ) -> list[str]:
     """Evaluate the model on a file; returns the lines to print.
 
     Raises:
-        EvaluationError: If the file is bad or no tool reads what it holds.
+        EvaluationError: If the file is bad or holds nothing that can be read.
         BaseError: If the model cannot be loaded.
         OSError: If ``out`` cannot be written.
     """
     if out is not None:
         check_target(out)
     gold = [c for c in read_gold(file) if domain is None or c.domain == domain]
-    unread = Counter(c.domain for c in gold if c.domain not in TOOLS)
-    gold = [c for c in gold if c.domain in TOOLS][:limit]
+    unread = Counter(c.domain for c in gold if c.domain not in ARGUMENTS)
+    gold = [c for c in gold if c.domain in ARGUMENTS][:limit]
     if not gold:
         raise EvaluationError(
-            f"{file} holds no conversation of {domain or 'a domain'} that a tool reads ({', '.join(TOOLS)})"
+            f"{file} holds no conversation of {domain or 'a domain'} that is read ({', '.join(ARGUMENTS)})"
         )
     progress("loading the model", 0.0)
-    loaded = load_model(base, cache_dir(), progress=lambda stage: progress(stage, 0.0), note=note)
+    loaded = load_model(
+        base, cache_dir(), adapter=adapter, progress=lambda stage: progress(stage, 0.0), note=note
+    )
     predictions, lines = evaluate(LPMReader(loaded, mode), gold, progress)
     if out is not None:
         write_whole(out, "".join(json.dumps(p, ensure_ascii=False) + "\n" for p in predictions))
-    skipped = [
-        f"left out: {n} conversations of {name}, which no tool reads yet" for name, n in unread.items()
-    ]
+    skipped = [f"left out: {n} conversations of {name}, which is not read" for name, n in unread.items()]
     return [f"reading: {mode}", *lines, *skipped]
 
 
 def evaluate(
     reader: Reader, gold: list[GoldConversation], progress: Progress
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """Read every turn of every conversation; returns the predictions and a summary."""
+    """Read every turn of every conversation; returns the predictions and a summary.
+
+    Where a tool acts on a domain, what was read goes through its preparation, so that names are resolved.
+    """
     predictions: list[dict[str, Any]] = []
-    tally = Counter[str]()
+    tally, usage = Counter[str](), Usage()
     loops = {
         name: build_loop(reader, {name: TOOLS[name]}, Budget(), _silent, run_tools=False)
-        for name in {c.domain for c in gold}
+        for name in {c.domain for c in gold} & set(TOOLS)
     }
     began = time.perf_counter()
     for number, conversation in enumerate(gold):
         progress(conversation.id, number / len(gold))
-        loop = loops[conversation.domain].compile(checkpointer=memory_store())
-        config: Any = {"configurable": thread(None), "recursion_limit": Budget().steps}
+        if conversation.domain in loops:
+            read = _through_loop(loops[conversation.domain], conversation)
+        else:
+            read = _plainly(reader, conversation)
         turns = []
-        for index, turn in enumerate(conversation.turns):
-            try:
-                done: Any = loop.invoke({"text": turn.user}, config, durability="exit")
-            except (BudgetSpent, TooLong):
-                done = {}
-            means = done.get("constraints", {})
+        for index, (turn, (means, cost)) in enumerate(zip(conversation.turns, read, strict=True), 1):
             turns.append({"means": means})
-            when = "first" if index == 0 else "later"
-            tally[when] += 1
-            tally[f"{when} exact"] += _same(means, turn.means)
-            for cost in ("model_calls", "tokens_in", "tokens_out", "latent_steps"):
-                tally[cost] += getattr(done.get("usage"), cost, 0)
+            when = f"turn {index}" if index < _TURNS_APART else f"turns {_TURNS_APART} and later"
+            tally["turns"] += 1
+            tally[f"{conversation.domain}, {when}"] += 1
+            tally[f"{conversation.domain}, {when}, exact"] += not wrong_fields(means, turn.means)
+            usage += cost
         predictions.append({"id": conversation.id, "turns": turns})
-    seconds, count = time.perf_counter() - began, tally["first"] + tally["later"]
-    lines = [
-        f"{when} turns exact: {tally[f'{when} exact']}/{tally[when]}"
-        for when in ("first", "later")
-        if tally[when]
-    ]
+    seconds, count = time.perf_counter() - began, tally["turns"]
+    counted = sorted(name for name in tally if f"{name}, exact" in tally)
+    lines = [f"{name}: {tally[f'{name}, exact']}/{tally[name]} exact" for name in counted]
     lines.append(
-        f"per turn: {seconds / count:.2f} s, {tally['model_calls'] / count:.1f} model calls, "
-        f"{tally['tokens_in'] / count:.1f} tokens in, {tally['tokens_out'] / count:.1f} out, "
-        f"{tally['latent_steps'] / count:.2f} latent steps"
+        f"per turn: {seconds / count:.2f} s, {usage.model_calls / count:.1f} model calls, "
+        f"{usage.tokens_in / count:.1f} tokens in, {usage.tokens_out / count:.1f} out, "
+        f"{usage.latent_steps / count:.2f} latent steps"
     )
     return predictions, lines
 
 
+def _through_loop(loop: Loop, conversation: GoldConversation) -> Iterator[tuple[dict[str, Any], Usage]]:
+    """What is in force after each turn, as the agent has it before it acts, and what reading cost."""
+    compiled = loop.compile(checkpointer=memory_store())
+    config: Any = {"configurable": thread(None), "recursion_limit": Budget().steps}
+    for turn in conversation.turns:
+        try:
+            done: Any = compiled.invoke({"text": turn.user}, config, durability="exit")
+        except (BudgetSpent, TooLong):
+            done = {}
+        yield done.get("constraints", {}), done.get("usage", Usage())
+
+
+def _plainly(reader: Reader, conversation: GoldConversation) -> Iterator[tuple[dict[str, Any], Usage]]:
+    """The same where no tool acts on what was read."""
+    held: LatentState | None = None
+    calls = {conversation.domain: ARGUMENTS[conversation.domain]}
+    for turn in conversation.turns:
+        try:
+            seen, seeing = reader.perceive(turn.user, held)
+        except TooLong:
+            yield {}, Usage()
+            continue
+        reading, writing = reader.read(seen, calls)
+        held = seen if reading.values else held
+        yield dict(reading.values), seeing + writing
+
+
 def _silent(_stage: str, _share: float) -> None:
     """No progress wanted."""
-
-
-def _same(means: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Equality of two meanings; the public scorer beside the requests is the measure that counts."""
-    unordered = {"avoid", "avoid_places"} | ({"via"} if wanted.get("via_order") == "any" else set())
-
-    def comparable(fields: dict[str, Any]) -> dict[str, Any]:
-        return {
-            name: sorted(value, key=str) if name in unordered and isinstance(value, list) else value
-            for name, value in fields.items()
-        }
-
-    return comparable(means) == comparable(wanted)

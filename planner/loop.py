@@ -1,18 +1,20 @@
 r"""The agent as a LangGraph graph: perceive, decide, think, act, observe, verify, answer.
 
     perceive -> decide -> act -> observe -> verify -> answer
-                 |  ^ \                               ^
-                 v  |  +------- (cannot act) ---------+
-                think
+                 |  ^ \   | ^                         ^
+                 v  |  \  v |                         |
+                think   \ reconsider --(cannot act)---+
 
 perceive reads the turn into the latent state; decide writes a tool call from the state alone; while
-the call is unsure and the budget lasts, think refines the state and decide tries again; observe
+the call is unsure and the budget lasts, think refines the state and decide tries again; where the
+tool knows no such name, reconsider asks the state which of the names that the tool knows it holds; observe
 reads the tool's result into the state and makes sure that this changed no wish of the person.
 answer alone writes what outlives the turn, so a turn that fails on the way changes nothing.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypedDict
@@ -23,6 +25,7 @@ from pydantic import BaseModel
 
 from lpm_model.state import LatentState
 from planner.reader import Reader, Reading, Usage
+from tools.notation import write_call
 from tools.tool import Check, Progress, Question, Questions, Tool
 
 __all__ = [
@@ -100,6 +103,7 @@ class TurnState(TypedDict, total=False):
     restored: Annotated[bool, UntrackedValue(bool)]
     constraints: Annotated[dict[str, Any], UntrackedValue(dict)]
     questions: Annotated[tuple[Question, ...], UntrackedValue(tuple)]
+    reconsidered: Annotated[bool, UntrackedValue(bool)]
     checks: Annotated[tuple[Check, ...], UntrackedValue(tuple)]
     warnings: Annotated[tuple[str, ...], UntrackedValue(tuple)]
     usage: Annotated[Usage, UntrackedValue(Usage)]
@@ -116,11 +120,14 @@ class Thresholds:
         sure: Least probability of every argument for acting without thinking again.
         ask: Below this the planner asks instead of acting.
         kept: Least probability that each token of the call must keep after an observation.
+        misspelt: How probable a name that the tool knows must be, compared with the name that was
+            written and that it does not know, to be taken for it.
     """
 
     sure: float = 0.6
     ask: float = 0.25
     kept: float = 0.1
+    misspelt: float = 0.5
 
 
 def build_loop(
@@ -192,7 +199,34 @@ def build_loop(
         return {"request": prepared, "result": tool.run(prepared, progress), "constraints": constraints}
 
     def after_act(state: TurnState) -> str:
-        return "observe" if "result" in state else "answer"
+        if "result" in state:
+            return "observe"
+        unknown = any(question.similar for question in state.get("questions", ()))
+        return "reconsider" if unknown and not state.get("reconsidered") else "answer"
+
+    def reconsider(state: TurnState) -> TurnState:
+        reading, questions, cost = state["reading"], state["questions"], Usage()
+        arguments, taken = tools[reading.tool].arguments, []
+        for question in questions:
+            if not question.similar:
+                continue
+            meant = [_renamed(reading.values, question, name) for name in question.similar]
+            written = [write_call(reading.tool, arguments, values) for values in meant]
+            (held, *weights), weighing = reader.weigh(unpack(state["held"]), [reading.call, *written])
+            cost += weighing
+            best = max(range(len(weights)), key=weights.__getitem__)
+            if weights[best] - held >= math.log(limits.misspelt):
+                # Every spelling that the state holds for the name says that there is one.
+                together = sum(math.exp(weight - held) for weight in (held, *weights))
+                sureness = min(1.0, reading.confidence[question.field] * together)
+                confidence = {**reading.confidence, question.field: sureness}
+                reading = Reading(written[best], reading.tool, meant[best], confidence)
+                taken.append(f"{question.reason}: read as {question.similar[best]}")
+        after: TurnState = {"reconsidered": True, "usage": spend(state, cost)}
+        return {**after, "reading": reading, "questions": (), "warnings": tuple(taken)} if taken else after
+
+    def after_reconsider(state: TurnState) -> str:
+        return "answer" if state["questions"] else "act"
 
     def observe(state: TurnState) -> TurnState:
         reading, result = state["reading"], state["result"]
@@ -204,7 +238,7 @@ def build_loop(
         return {
             "held": state["held"] if restored else LatentBytes(seen.to_bytes()),
             "restored": restored,
-            "warnings": tool.warnings(result),
+            "warnings": (*state.get("warnings", ()), *tool.warnings(result)),
             "usage": spend(state, reading_cost + checking_cost),
         }
 
@@ -224,6 +258,7 @@ def build_loop(
     graph.add_node("decide", decide)
     graph.add_node("think", think)
     graph.add_node("act", act)
+    graph.add_node("reconsider", reconsider)
     graph.add_node("observe", observe)
     graph.add_node("verify", verify)
     graph.add_node("answer", answer)
@@ -231,7 +266,8 @@ def build_loop(
     graph.add_edge("perceive", "decide")
     graph.add_conditional_edges("decide", after_decide, ["think", "act", "answer"])
     graph.add_edge("think", "decide")
-    graph.add_conditional_edges("act", after_act, ["observe", "answer"])
+    graph.add_conditional_edges("act", after_act, ["observe", "reconsider", "answer"])
+    graph.add_conditional_edges("reconsider", after_reconsider, ["act", "answer"])
     graph.add_edge("observe", "verify")
     graph.add_edge("verify", "answer")
     graph.add_edge("answer", END)
@@ -249,6 +285,13 @@ def _doubts(reading: Reading, constraints: Mapping[str, Any], ask: float) -> tup
         for name, probability in reading.confidence.items()
         if probability < ask
     )
+
+
+def _renamed(values: Mapping[str, Any], question: Question, name: str) -> dict[str, Any]:
+    """The values with another name for the one in question."""
+    old = values[question.field]
+    new = name if isinstance(old, str) else [name if one == question.said else one for one in old]
+    return {**values, question.field: new}
 
 
 def _in_words(value: Any) -> str:

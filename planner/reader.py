@@ -6,7 +6,7 @@ tool call is written from the state. No other code looks at the text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -21,7 +21,7 @@ from tools.notation import grammar, read_call
 
 __all__ = ["LPMReader", "Reader", "Reading", "ReadingMode", "TooLong", "Usage"]
 
-ReadingMode = Literal["state", "sight", "zeroed"]
+ReadingMode = Literal["state", "sight", "zeroed", "transcript"]
 
 
 class TooLong(ValueError):
@@ -99,6 +99,10 @@ class Reader(Protocol):
         """How surely the state still says ``call``: the lowest probability of its tokens."""
         ...
 
+    def weigh(self, state: LatentState, calls: Sequence[str]) -> tuple[tuple[float, ...], Usage]:
+        """Natural logarithm of the probability with which the state says each of several calls."""
+        ...
+
 
 class LPMReader:
     """Reads with the persistent-memory decoder.
@@ -106,7 +110,8 @@ class LPMReader:
     Args:
         loaded: The model.
         mode: "state" is the normal way; "zeroed" wipes the state before writing, to prove that the
-            state is what is read; "sight" keeps the turn's text in the window, as an upper bound.
+            state is what is read; "sight" keeps the turn's text in the window, too, as an upper bound;
+            "transcript" has no state and re-reads the whole conversation, as the rival without memory.
         max_tokens: Longest text accepted, in tokens.
     """
 
@@ -131,12 +136,16 @@ class LPMReader:
         ids = segment_ids(self._tokenizer, text)
         if len(ids) > self._max_tokens:
             raise TooLong(f"{len(ids):,} tokens are too many for one request (at most {self._max_tokens:,})")
+        if self._mode == "transcript":
+            self._seen = [*(self._seen if state else ()), *ids]
+            empty = torch.zeros(self._model.config.state_shape)
+            return self._value(empty, state), Usage()
         self._seen = ids if self._mode == "sight" else []
         length = self._model.config.segment_length
         segments = [ids[start : start + length] for start in range(0, len(ids), length)]
         for segment in segments:
             _, slots = self._model.model(torch.tensor([segment]), _tensor(state), write=True)
-            state = self._value(slots, state)
+            state = self._value(slots[0], state)
         assert state is not None  # a text has at least its marks
         return state, Usage(model_calls=len(segments), tokens_in=len(ids))
 
@@ -144,12 +153,13 @@ class LPMReader:
     def think(self, state: LatentState) -> tuple[LatentState, Usage]:
         """One latent step: the slots alone run through the layers."""
         _, slots = self._model.model(None, _tensor(state), write=True)
-        return self._value(slots, state), Usage(model_calls=1, latent_steps=1)
+        return self._value(slots[0], state), Usage(model_calls=1, latent_steps=1)
 
     def read(self, state: LatentState, calls: Mapping[str, type[BaseModel]]) -> tuple[Reading, Usage]:
         """Write a call under the tools' grammar and read its lines."""
         held = state.zeroed() if self._mode == "zeroed" else state
-        written = self._decoder.write(grammar(calls), _tensor(held), context=self._seen)
+        slots = None if self._mode == "transcript" else _tensor(held)
+        written = self._decoder.write(grammar(calls), slots, context=self._seen)
         cost = Usage(model_calls=written.forwards, tokens_out=written.tokens, tokens_in=len(self._seen))
         if not written.complete:
             return Reading(written.text, ""), cost
@@ -164,8 +174,13 @@ class LPMReader:
         """Read ``call`` from the state in one forward."""
         return self._decoder.likelihood(call, _tensor(state)), Usage(model_calls=1)
 
+    def weigh(self, state: LatentState, calls: Sequence[str]) -> tuple[tuple[float, ...], Usage]:
+        """Read all of them from the state in one forward."""
+        held = state.zeroed() if self._mode == "zeroed" else state
+        return self._decoder.log_likelihoods(calls, _tensor(held)), Usage(model_calls=1)
+
     def _value(self, slots: torch.Tensor, before: LatentState | None) -> LatentState:
-        return LatentState.of(slots[0], (before.segments if before else 0) + 1, self._signature)
+        return LatentState.of(slots, (before.segments if before else 0) + 1, self._signature)
 
 
 def _tensor(state: LatentState | None) -> torch.Tensor | None:

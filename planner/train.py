@@ -7,6 +7,7 @@ gazetteer and the call notation (``tools``), and the trainer (``lpm_model.traini
 from __future__ import annotations
 
 import hashlib
+import itertools
 import platform
 import zlib
 from collections.abc import Callable, Iterator
@@ -20,21 +21,26 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lpm_model.base import ADAPTER_NAME, load_for_training
-from lpm_model.data.conversation import Conversation, Place, PlaceNames
+from lpm_model.data.code.conversations import CodeConversations
+from lpm_model.data.conversation import Conversation, Conversations, Domain, Place, PlaceNames
+from lpm_model.data.language import general_texts
+from lpm_model.data.project.conversations import ProjectConversations
 from lpm_model.data.route.conversations import RouteConversations
+from lpm_model.objective import Example
 from lpm_model.retrofit import load_adapter, read_adapter, with_slots
-from lpm_model.training import Example, Trainer, TrainingConfig
+from lpm_model.training import Trainer, TrainingConfig
 from tools.cache import cache_dir
 from tools.notation import write_call
 from tools.places import Gazetteer
 from tools.places.data import nicknames
-from tools.registry import TOOLS
+from tools.registry import ARGUMENTS
 from tools.roads.tool import in_one_line
 
 __all__ = ["ConfigError", "DataConfig", "TrainConfig", "place_names", "train"]
 
 _HELD_OUT_SHARE = 40  # one town in so many is never trained on
 _LONGEST_NAME = 26
+_MEASURED_TEXTS = 16
 _RECITED = "text"  # first line of a recited text, where a call names its tool
 _OBSERVED_SHARE, _OBSERVED_SINGLE_SHARE = 0.7, 0.05  # conversations with the tool's results in them
 
@@ -47,15 +53,18 @@ class DataConfig(BaseModel):
     """What to generate.
 
     Attributes:
+        domains: Weights of what conversations are about.
         turns: Weights of conversations of 1, 2, 3, ... turns.
         max_characters: Longest turn.
-        held_out: Requests with unseen towns that are measured on.
+        held_out: Conversations of each domain and number of turns that are measured on: routes with towns
+            that are never trained on, other domains with other chance.
         recite: Share of the conversations of one turn that are to be written word for word: names come
             back exactly sooner.
     """
 
     model_config = ConfigDict(extra="forbid")
 
+    domains: dict[Domain, float] = {"route": 1.0}
     turns: tuple[float, ...] = (1.0,)
     max_characters: int = Field(default=420, gt=20)
     held_out: int = Field(default=64, gt=0)
@@ -127,10 +136,11 @@ def _example(conversation: Conversation, rng: Random, recite: float) -> Example:
     if len(conversation.turns) == 1 and rng.random() < recite:
         said = conversation.turns[0].user
         return Example((said,), (f"{_RECITED}\n{said}",))
-    arguments = TOOLS[conversation.domain].arguments
+    arguments = ARGUMENTS[conversation.domain]
     segments: list[str] = []
     targets: list[str] = []
-    observed = rng.random() < (_OBSERVED_SHARE if len(conversation.turns) > 1 else _OBSERVED_SINGLE_SHARE)
+    share = _OBSERVED_SHARE if len(conversation.turns) > 1 else _OBSERVED_SINGLE_SHARE
+    observed = conversation.domain == "route" and rng.random() < share
     for turn in conversation.turns:
         segments.append(turn.user)
         targets.append(write_call(conversation.domain, arguments, turn.means))
@@ -146,13 +156,32 @@ def _example(conversation: Conversation, rng: Random, recite: float) -> Example:
 
 def _stream(names: PlaceNames, config: DataConfig) -> Callable[[Random], Iterator[Example]]:
     def stream(rng: Random) -> Iterator[Example]:
-        source = RouteConversations(names, rng, config.turns)
+        sources: dict[Domain, Conversations] = {
+            "route": RouteConversations(names, rng, config.turns),
+            "project": ProjectConversations(rng, config.turns),
+            "code": CodeConversations(rng, config.turns),
+        }
+        domains, weights = list(config.domains), list(config.domains.values())
         while True:
+            source = sources[rng.choices(domains, weights)[0]]
             example = _example(source.conversation(), rng, config.recite)
             if all(len(text) <= config.max_characters for text in example.segments):
                 yield example
 
     return stream
+
+
+def _held_out(names: PlaceNames, config: DataConfig, seed: int) -> dict[str, list[Example]]:
+    """Conversations to measure on, by domain and number of turns; without results of tools in them."""
+    found: dict[str, list[Example]] = {}
+    for domain in config.domains:
+        for turns in range(1, len(config.turns) + 1):
+            only = (0.0,) * (turns - 1) + (1.0,)
+            wanted = config.model_copy(update={"domains": {domain: 1.0}, "turns": only, "recite": 0.0})
+            drawn = (e for e in _stream(names, wanted)(Random(f"held out/{seed}")) if all(e.targets))
+            alike = (e for e in drawn if len(e.targets) == turns)
+            found[f"{domain}/{turns}"] = list(itertools.islice(alike, config.held_out))
+    return found
 
 
 def train(config: TrainConfig, report: Callable[[dict[str, float]], None]) -> Path:
@@ -173,27 +202,25 @@ def train(config: TrainConfig, report: Callable[[dict[str, float]], None]) -> Pa
         tensors, trained, _ = read_adapter(config.start_from)
         memory = trained | memory
         tensors = with_slots(tensors, memory["num_slots"])
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     model, tokenizer = load_for_training(config.base, cache_dir(), memory)
     if tensors is not None:
         load_adapter(model, tensors)
     book = Gazetteer.load()
-    unseen = _stream(
-        place_names(book, held_out=True), config.data.model_copy(update={"turns": (1.0,), "recite": 0.0})
-    )
-    fresh = unseen(Random(f"held out/{training.seed}"))
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    texts = (general_texts(held_out=False), general_texts(held_out=True)[:_MEASURED_TEXTS])
     trainer = Trainer(
-        model.to(device),
+        model,
         tokenizer,
         training,
         _stream(place_names(book, held_out=False), config.data),
-        [next(fresh) for _ in range(config.data.held_out)],
+        _held_out(place_names(book, held_out=True), config.data, training.seed),
         config.folder,
         {
             "data_version": data_version(),
             "machine": f"{platform.machine()}, {device}",
             "start_from": str(config.start_from),
         },
+        texts if training.language else ((), ()),
     )
     trainer.resume()
     trainer.run(report)

@@ -29,7 +29,8 @@ class FakeReader:
     """Answers ``read`` with what is scripted for the turn, ``readings`` one after another.
 
     A turn is counted by the reading of a person's text. The state's first number counts what has been
-    read into it, so that a test can see which state was kept.
+    read into it, so that a test can see which state was kept. ``weights`` are the logarithms of the
+    probabilities of calls that hold a name, compared with the call that was read.
     """
 
     def __init__(
@@ -40,10 +41,12 @@ class FakeReader:
         shape: tuple[int, int, int] = (2, 2, 2),
         calls_per_read: int = 3,
         longest: int = 4096,
+        weights: Mapping[str, float] | None = None,
     ) -> None:
         self.readings = [Says(r) if isinstance(r, str) else r for r in readings]
         self.fingerprint, self.kept, self.shape = fingerprint, kept, shape
         self.calls_per_read, self.longest = calls_per_read, longest
+        self.weights, self.weighed = weights or {}, list[tuple[str, ...]]()
         self.heard: list[str] = []
         self.began_with: list[LatentState | None] = []
         self.thought_about: list[LatentState] = []
@@ -70,6 +73,13 @@ class FakeReader:
 
     def holds(self, state: LatentState, call: str) -> tuple[float, Usage]:
         return self.kept, Usage(model_calls=1)
+
+    def weigh(self, state: LatentState, calls: Sequence[str]) -> tuple[tuple[float, ...], Usage]:
+        self.weighed.append(tuple(calls))
+        found = [
+            max((w for name, w in self.weights.items() if name in call), default=-20.0) for call in calls
+        ]
+        return (0.0, *found[1:]), Usage(model_calls=1)
 
     def _next(self, state: LatentState | None, step: float) -> LatentState:
         slots = state.slots.clone() if state else torch.zeros(self.shape)

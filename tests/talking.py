@@ -2,7 +2,7 @@
 
 import torch
 
-from lpm_model.retrofit import from_base
+from lpm_model.modeling import from_base
 from tests.tiny import FAMILIES, MEMORY, SIZES, byte_tokenizer
 
 TOKENIZER = byte_tokenizer()

@@ -10,7 +10,8 @@ from transformers import AutoModelForCausalLM
 
 from lpm_model import base as bases
 from lpm_model.base import ADAPTER_NAME, BaseError, embedded_gguf, load_for_training, load_model
-from lpm_model.retrofit import fingerprint, from_base, save_adapter
+from lpm_model.modeling import from_base
+from lpm_model.retrofit import fingerprint, save_adapter
 from lpm_model.text import segment_ids
 from tests.talking import TOKENIZER, save_base, talking_base
 from tests.tiny import MEMORY
@@ -25,7 +26,7 @@ def trained(family, **overrides):
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:
-                parameter += 0.05 * torch.randn(parameter.shape, generator=generator)
+                parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
                 parameter.copy_(parameter.bfloat16())
     return model
 

@@ -65,6 +65,19 @@ def test_probabilities_equal_those_of_a_full_forward(parts):
     assert written.spans[0][1] == pytest.approx(chances.max().item(), rel=1e-4)
 
 
+def test_texts_weighed_together_weigh_what_each_weighs_alone(parts):
+    model, tokenizer, decoder = parts
+    state = torch.randn(1, 3, 4, 32, generator=torch.Generator().manual_seed(5))
+    texts = ["to Rome", "to Troy, NY and back", "no"]
+    together = decoder.log_likelihoods(texts, state)
+    for text, weight in zip(texts, together, strict=True):
+        ids = torch.tensor([prompt_ids(tokenizer) + answer_ids(tokenizer, text)])
+        with torch.no_grad():
+            logits = model(ids[:, :-1], latent_state=state).logits[0]
+        wanted = torch.log_softmax(logits.float(), -1).gather(-1, ids[0, 1:, None])
+        assert weight == pytest.approx(wanted[len(prompt_ids(tokenizer)) - 1 :].sum().item(), rel=1e-4)
+
+
 def test_likelihood_is_the_lowest_probability_of_the_tokens(parts):
     model, tokenizer, decoder = parts
     state = torch.randn(1, 3, 4, 32)

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 import cli
 import planner.evaluate as evaluation
 from planner.evaluate import EvaluationError, GoldConversation, evaluate, read_gold
+from planner.scoring import wrong_fields
 from tests.fakes import NOTHING, FakeReader
 
 SIMPLE = {"origin": "Albany, NY", "destination": "Utica, NY"}
@@ -39,7 +40,7 @@ def test_every_turn_is_predicted_with_resolved_names_and_counted():
         {"id": "route-1", "turns": [{"means": SIMPLE}, {"means": SIMPLE | {"avoid": ["tolls"]}}]},
         {"id": "route-2", "turns": [{"means": SIMPLE | {"destination": "Buffalo, NY"}}]},
     ]
-    assert lines[:2] == ["first turns exact: 1/2", "later turns exact: 1/1"]
+    assert lines[:2] == ["route, turn 1: 1/2 exact", "route, turn 2: 1/1 exact"]
     assert "4.0 model calls" in lines[2]
 
 
@@ -67,23 +68,63 @@ def test_a_turn_that_cannot_be_read_is_wrong_and_not_the_end():
     long["turns"][0]["user"] = "x" * 11
     predictions, lines = read(reader, long, gold(SIMPLE), gold(SIMPLE))
     assert [p["turns"][0]["means"] for p in predictions] == [{}, SIMPLE, {}]
-    assert lines[0] == "first turns exact: 1/3"
+    assert lines[0] == "route, turn 1: 1/3 exact"
+
+
+PAINT = {"name": "Paint the hall", "days": 2, "after": ["Sand floor", "Plaster"], "who": ["Ines"]}
+SAME_PAINT = PAINT | {"name": "paint hall", "after": ["plaster", "sand floor"]}
+PATIENT = {"name": "Patient", "fields": {"name": "str"}}
 
 
 @pytest.mark.parametrize(
-    "said, meant, exact",
+    "said, meant, wrong",
     [
-        ({"via": ["A", "B"]}, {"via": ["B", "A"]}, False),
-        ({"via": ["A", "B"], "via_order": "any"}, {"via": ["B", "A"], "via_order": "any"}, True),
-        ({"via_order": "any"}, {"via": ["B"], "via_order": "any"}, False),
-        ({"avoid_places": ["A", "B"]}, {"avoid_places": ["B", "A"]}, True),
-        ({"max_distance_km": 5.0}, {"max_distance_km": 5}, True),
-        ({}, {"round_trip": True}, False),
-        ({"avoid": ["tolls"]}, {"avoid": "tolls"}, False),
+        ({"via": ["A", "B"]}, {"via": ["B", "A"]}, ["via"]),
+        ({"via": ["Rome", "Troy"], "via_order": "any"}, {"via": ["Troy", "Rome"], "via_order": "any"}, []),
+        ({"via_order": "any"}, {"via": ["Rome"], "via_order": "any"}, ["via"]),
+        ({"avoid_places": ["Rome", "Troy"]}, {"avoid_places": ["Troy", "Rome"]}, []),
+        ({"max_distance_km": 5.0}, {"max_distance_km": 5}, []),
+        ({}, {"round_trip": True}, ["round_trip"]),
+        ({"avoid": ["tolls"]}, {"avoid": "tolls"}, ["avoid"]),
+        (
+            {"tasks": [PAINT]},
+            {"tasks": [PAINT | {"name": "paint hall", "after": ["plaster", "sand floor"]}]},
+            [],
+        ),
+        ({"tasks": [PAINT]}, {"tasks": [PAINT | {"days": 3}]}, ["tasks"]),
+        ({"tasks": [PAINT]}, {"tasks": [PAINT, PAINT]}, ["tasks"]),
+        (
+            {"days_off": [{"who": "Ines", "from": "2027-02-01", "to": "2027-02-28"}]},
+            {"days_off": [{"who": "ines", "from": "2027-02-01", "to": "2027-02-27"}]},
+            ["days_off"],
+        ),
+        (
+            {"entities": [{"name": "Patient", "fields": {"name": "str", "age": "int"}}]},
+            {"entities": [PATIENT]},
+            [],
+        ),
+        ({"entities": [PATIENT | {"fields": {"name": "text"}}]}, {"entities": [PATIENT]}, ["entities"]),
+        ({"entities": [PATIENT]}, {"entities": [PATIENT, {"name": "Visit"}]}, ["entities"]),
+        ({"relations": [["Visit", "belongs_to", "Patient"]]}, {"relations": []}, ["relations"]),
+        ({"features": ["auth", "stats"]}, {"features": ["stats", "auth"]}, []),
     ],
 )
-def test_what_counts_as_exact(said, meant, exact):
-    assert evaluation._same(said, meant) is exact
+def test_what_counts_as_exact(said, meant, wrong):
+    assert wrong_fields(said, meant) == wrong
+
+
+def test_what_no_tool_acts_on_yet_is_read_all_the_same():
+    meant = {"kind": "rest_api", "entities": [PATIENT]}
+    reader = FakeReader(
+        "code | build rest_api | entity Patient; name str",
+        NOTHING,
+        "code | build rest_api | entity Patient; name str | with auth",
+    )
+    conversation = gold(meant, meant, meant | {"features": ["auth"]}, domain="code")
+    predictions, lines = read(reader, conversation)
+    assert [turn["means"] for turn in predictions[0]["turns"]] == [meant, {}, meant | {"features": ["auth"]}]
+    assert lines[:3] == ["code, turn 1: 1/1 exact", "code, turn 2: 0/1 exact", "code, turn 3: 1/1 exact"]
+    assert reader.began_with[2] is not None, "what was known before a turn that said nothing is kept"
 
 
 @pytest.mark.parametrize(
@@ -145,6 +186,6 @@ def test_the_command_writes_what_it_read(tmp_path, monkeypatch):
     args = ["eval", str(file), "--limit", "2", "--reading", "zeroed", "--out", str(out)]
     result = CliRunner().invoke(cli.app, args)
     assert result.exit_code == 0 and modes == ["zeroed"]
-    assert "first turns exact: 2/2" in result.stdout and "left out: 1" in result.stdout
+    assert "route, turn 1: 2/2 exact" in result.stdout and "left out: 1" in result.stdout
     written = [json.loads(line) for line in out.read_text().splitlines()]
     assert written == [{"id": str(n), "turns": [{"means": SIMPLE}]} for n in range(2)]

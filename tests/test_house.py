@@ -196,3 +196,15 @@ def test_no_large_file():
             seen += 1
             assert path.stat().st_size <= MAX_FILE_BYTES, f"{path.relative_to(ROOT)} is too large"
     assert seen > len(list(ROOT.iterdir()))
+
+
+def test_planning_imports_none_of_what_only_training_and_conversion_need():
+    """Transformers' model classes and what they import take seconds, at every start of the program."""
+    seen = subprocess.run(
+        [sys.executable, "-c", "import sys, planner; print('\\n'.join(sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    heavy = {"transformers.modeling_utils", "torch._dynamo", "torch.distributed.tensor", "accelerate"}
+    assert not heavy & set(seen)

@@ -1,5 +1,6 @@
 """The loop with scripted readings and the real route tool."""
 
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -116,6 +117,41 @@ def test_what_stays_unsure_is_asked_about_and_not_run():
     assert answer.result is None and not answer.checks
     assert answer.constraints["via"] == ["Utica, NY"]
     assert len(reader.heard) == 1
+
+
+def test_a_name_the_gazetteer_does_not_know_is_the_one_the_state_holds():
+    answer, reader = planned(
+        "route | from Albny | to Buffalo, NY", weights={"Albany": -0.5, "Albion": -6.0}, session=None
+    )
+    assert answer.status is Status.PLANNED
+    assert answer.constraints == {"origin": "Albany, NY", "destination": "Buffalo, NY"}
+    assert any("'Albny'" in warning and "Albany" in warning for warning in answer.warnings)
+    (weighed,) = reader.weighed
+    assert weighed[0] == "route\nfrom Albny\nto Buffalo, NY\n"
+    assert "route\nfrom Albany\nto Buffalo, NY\n" in weighed[1:]
+    assert answer.usage.model_calls == 7
+
+
+def test_one_of_several_stops_is_reconsidered_alone_and_its_spellings_count_together():
+    said = Says(NEAR + " | via Utica, NY; Syracus, NY", unsure={"via": 0.2})
+    reader = FakeReader(said, weights={"Syracuse, NY": math.log(4)})
+    answer = Planner(reader=reader).route("anything")
+    assert answer.constraints["via"] == ["Utica, NY", "Syracuse, NY"]
+    assert answer.status is Status.PLANNED and answer.confidence["via"] == pytest.approx(1.0)
+
+
+def test_a_name_that_the_state_does_not_hold_is_asked_about():
+    answer, reader = planned("route | from Albny | to Buffalo, NY", weights={"Albany": math.log(0.4)})
+    assert answer.status is Status.NOT_UNDERSTOOD and len(reader.weighed) == 1
+    (question,) = answer.questions
+    assert question.said == "Albny" and "Albany, NY" in question.candidates
+    assert answer.constraints["origin"] == "Albny"
+
+
+def test_what_is_taken_for_a_misspelling_is_asked_about_once():
+    """A name the state holds that the trip makes ambiguous is a question, not an endless search."""
+    answer, reader = planned("route | from Springfeld | to Qwxzyville", weights={"Springfield": -0.1})
+    assert answer.status is Status.NOT_UNDERSTOOD and len(reader.weighed) == 1
 
 
 def test_the_thresholds_decide():

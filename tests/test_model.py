@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 from transformers import AutoModelForCausalLM, DynamicCache, GPT2Config, GPT2LMHeadModel, LlamaConfig
 
-from lpm_model import LPMConfig, LPMForCausalLM
-from lpm_model.retrofit import from_base, from_base_tensors
+from lpm_model import CausalDecoder, LPMConfig, LPMForCausalLM
+from lpm_model.modeling import from_base
+from lpm_model.retrofit import retrofit
 from lpm_model.state import LatentState, rounded
 from tests.tiny import FAMILIES, MEMORY, SIZES, tiny_base, tiny_model
 
@@ -53,7 +54,7 @@ def test_other_architectures_are_refused():
     tensors = tiny_base().state_dict() | {"model.norm.bias": torch.ones(48)}
     del tensors["model.layers.2.mlp.down_proj.weight"]
     with pytest.raises(KeyError, match="down_proj"):
-        from_base_tensors(tiny_base().config, tensors)
+        retrofit(CausalDecoder, tiny_base().config, tensors)
 
 
 @pytest.mark.parametrize("state_dim", [0, 48, 64])
@@ -221,3 +222,24 @@ def test_folding_the_updates_changes_nothing_but_the_cost(family):
     with torch.no_grad():
         assert_close(folded(ids, write=True).logits, model(ids, write=True).logits, atol=1e-5, rtol=1e-5)
     assert sum(p.numel() for p in folded.parameters()) < sum(p.numel() for p in model.parameters())
+
+
+@FAMILY
+def test_the_plain_decoder_computes_what_the_transformers_model_does(family):
+    model = MODELS[family]
+    plain = CausalDecoder(model.config).eval()
+    plain.load_state_dict(model.state_dict())
+    ids = tokens(2, 9)
+    with torch.no_grad():
+        one, two = model(ids, write=True), plain(ids, write=True)
+        assert_close(two.logits, one.logits, atol=0, rtol=0)
+        assert_close(two.latent_state, one.latent_state, atol=0, rtol=0)
+        kept = plain(ids, latent_state=two.latent_state, logits_to_keep=2).logits
+        assert_close(kept, model(ids, latent_state=one.latent_state).logits[:, -2:])
+
+
+def test_a_base_whose_positions_depend_on_the_length_is_refused():
+    base = tiny_base()
+    base.config.rope_parameters = base.config.rope_parameters | {"rope_type": "dynamic", "factor": 2.0}
+    with pytest.raises(ValueError, match="depend on the length"):
+        from_base(base)

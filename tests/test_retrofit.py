@@ -6,7 +6,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from lpm_model.retrofit import AdapterError, fingerprint, from_base, load_adapter, read_adapter, save_adapter
+from lpm_model.modeling import from_base
+from lpm_model.retrofit import AdapterError, fingerprint, load_adapter, read_adapter, save_adapter
 from tests.tiny import FAMILIES, MEMORY, tiny_base, tiny_model
 
 FAMILY = pytest.mark.parametrize("family", FAMILIES)

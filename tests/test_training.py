@@ -10,10 +10,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from lpm_model.data.language import general_texts
+from lpm_model.objective import Example, Language, Objective, collate, collate_text
 from lpm_model.retrofit import load_adapter, read_adapter
 from lpm_model.text import answer_ids, prompt_ids, segment_ids
-from lpm_model.training import Example, Trainer, TrainingConfig
-from tests.talking import TOKENIZER, talking_model
+from lpm_model.training import Trainer, TrainingConfig
+from tests.talking import TOKENIZER, talking_base, talking_model
 
 PAIRS = [("go east", "lima"), ("west!", "oslo"), ("to the north", "rome"), ("down south", "kiev")]
 TOLD = [Example((said,), (meant,)) for said, meant in PAIRS]
@@ -36,7 +38,7 @@ def mixed(rng):
         )
 
 
-def trainer(folder, examples=in_turn, held_out=TOLD, seed=0, model=None, **config):
+def trainer(folder, examples=in_turn, held_out=TOLD, seed=0, model=None, texts=((), ()), **config):
     settings = {
         "steps": 4,
         "batch_size": 4,
@@ -47,7 +49,9 @@ def trainer(folder, examples=in_turn, held_out=TOLD, seed=0, model=None, **confi
     }
     model = model or talking_model(seed=seed, adapter_rank=8)
     wanted = TrainingConfig(**settings | config)
-    return Trainer(model, TOKENIZER, wanted, examples, held_out, folder, {"data_version": "1"})
+    return Trainer(
+        model, TOKENIZER, wanted, examples, {"told": held_out}, folder, {"data_version": "1"}, texts
+    )
 
 
 def metrics(folder):
@@ -89,9 +93,9 @@ def test_progress_is_written_down(overfit):
     assert [row["step"] for row in rows] == list(range(1, 81))
     assert all(row["loss"] == row["loss"] and row["grad_norm"] > 0 and row["tokens"] > 0 for row in rows)
     assert rows[-1]["loss"] < 0.1 * rows[0]["loss"]
-    measured = [row for row in rows if "valid_loss" in row]
+    measured = [row for row in rows if "valid_loss/told" in row]
     assert [row["step"] for row in measured] == [20, 40, 60, 80]
-    assert measured[-1]["valid_exact"] == 1.0 and measured[-1]["valid_loss"] < 0.15
+    assert measured[-1]["valid_exact/told"] == 1.0 and measured[-1]["valid_loss/told"] < 0.15
 
 
 def test_the_adapter_says_how_it_was_made_and_gives_the_model_back(overfit):
@@ -106,14 +110,14 @@ def test_the_adapter_says_how_it_was_made_and_gives_the_model_back(overfit):
 def test_validation_measures_from_the_state_alone(overfit):
     kept = overfit.held_out
     try:
-        overfit.held_out = [
-            Example((said,), ("kiev" if meant != "kiev" else "lima",)) for said, meant in PAIRS
-        ]
+        overfit.held_out = {
+            "told": [Example((said,), ("kiev" if meant != "kiev" else "lima",)) for said, meant in PAIRS]
+        }
         wrong = overfit.validate()
     finally:
         overfit.held_out = kept
-    assert wrong["valid_exact"] == 0.0 and wrong["valid_loss"] > 1
-    assert overfit.validate()["valid_exact"] == 1.0
+    assert wrong["valid_exact/told"] == 0.0 and wrong["valid_loss/told"] > 1
+    assert overfit.validate()["valid_exact/told"] == 1.0
     assert overfit.model.training  # measuring leaves the model as it was
 
 
@@ -200,32 +204,33 @@ def test_nothing_to_resume_is_a_fresh_start(tmp_path):
     assert trainer(tmp_path / "none").resume() is False
 
 
-def test_nothing_is_written_where_there_is_no_target(tmp_path):
+def test_nothing_is_written_where_there_is_no_target():
     """A segment without a target is read, and its state carries on to the next."""
-    made = trainer(tmp_path)
+    objective = Objective(talking_model(adapter_rank=8))
     silent = [Example((said, "so?"), ("", meant)) for said, meant in PAIRS]
-    loss, _ = made.loss(silent, sight=False, latent_steps=0)
+    loss = objective(collate(TOKENIZER, silent))
     other = [Example(("now what", "so?"), e.targets) for e in silent]
-    assert loss.item() != made.loss(other, sight=False, latent_steps=0)[0].item()
+    assert loss.item() != objective(collate(TOKENIZER, other)).item()
     loss.backward()
-    assert all(p.grad is not None and p.grad.isfinite().all() for p in made.learned)
+    learned = [p for p in objective.parameters() if p.requires_grad]
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in learned)
 
 
 def test_a_step_with_a_gradient_that_is_not_finite_changes_nothing(tmp_path):
     made = trainer(tmp_path)
     before = learned(made)
     made.learned[0].register_hook(lambda grad: grad * float("nan"))
-    made._train_step(TOLD)
+    made._train_step(iter([TOLD]))
     assert made.step == 1
     for one, two in zip(before, learned(made), strict=True):
         assert torch.equal(one, two)
 
 
-def test_sight_and_latent_steps_change_the_loss_and_stay_finite(tmp_path):
-    made = trainer(tmp_path)
+def test_sight_and_latent_steps_change_the_loss_and_stay_finite():
+    objective = Objective(talking_model(adapter_rank=8))
     batch = list(islice((e for e in mixed(Random(1)) if all(e.targets) and len(e.targets) == 2), 4))
     found = {
-        made.loss(batch, sight=sight, latent_steps=steps)[0].item()
+        objective(collate(TOKENIZER, batch), sight=sight, latent_steps=steps).item()
         for sight in (False, True)
         for steps in (0, 1)
     }
@@ -240,3 +245,111 @@ def test_only_the_memory_learns(tmp_path):
     for name, parameter in made.model.named_parameters():
         assert name not in frozen or torch.equal(frozen[name], parameter)
     assert all(not torch.equal(one, two) for one, two in zip(before, learned(made), strict=True))
+
+
+@pytest.mark.parametrize(("answer", "weight"), [("", 3 / 25), ("to lima and back", 19 / 25), ("a" * 40, 1.0)])
+def test_a_short_answer_moves_the_weights_less(tmp_path, answer, weight):
+    made = trainer(tmp_path, clip=1e-3)
+    example = Example(("go east",), ("go" + answer,))
+    assert collate(TOKENIZER, [example]).written == len(answer) + 3
+    made._train_step(iter([[example] * 2]))
+    # The first moment of Adam is a tenth of the gradient after the first step.
+    moments = torch.stack([made.optimizer.state[p]["exp_avg"].norm() for p in made.learned])
+    assert moments.norm().item() * 10 == pytest.approx(1e-3 * weight, rel=1e-3)
+
+
+def test_conversations_of_two_shapes_are_no_batch():
+    with pytest.raises(ValueError, match="2 shapes"):
+        collate(TOKENIZER, [TOLD[0], Example(("so", "what"), ("", "lima"))])
+
+
+def test_reading_is_the_same_alone_and_in_a_batch():
+    objective = Objective(talking_model(adapter_rank=8)).eval()
+    pairs = [Example((said, more), (meant, "lima")) for said, meant in PAIRS for more in ("no", "never mind")]
+    together = objective(collate(TOKENIZER, pairs))
+    alone = [collate(TOKENIZER, [pair]) for pair in pairs]
+    weighed = sum(objective(batch) * batch.written for batch in alone) / sum(batch.written for batch in alone)
+    torch.testing.assert_close(together, weighed)
+
+
+TEXTS = general_texts(held_out=False)[:40], general_texts(held_out=True)[:4]
+
+
+def test_general_texts_are_many_and_those_to_measure_on_are_others():
+    trained, measured = general_texts(held_out=False), general_texts(held_out=True)
+    assert len(trained) > 200 and len(measured) > 16
+    assert not set(trained) & set(measured)
+    assert {len(text) for text in trained + measured} == {900}
+
+
+def test_language_is_kept_by_the_divergence_from_the_base(tmp_path):
+    made = trainer(tmp_path, steps=30, texts=TEXTS, language=1.0, language_tokens=32, validate_every=30)
+    with torch.no_grad():
+        for p in made.learned:  # a model that has lost some of its base's language
+            p.add_(0.05 * torch.randn(p.shape, generator=torch.Generator().manual_seed(1)))
+    before = made.validate()
+    made.run()
+    after = metrics(tmp_path)[-1]
+    assert after["perplexity/base"] == pytest.approx(before["perplexity/base"])
+    assert before["perplexity"] != pytest.approx(before["perplexity/base"], rel=0.01)
+    rows = [row["loss_language"] for row in metrics(tmp_path)]
+    assert sum(rows[-5:]) < 0.7 * sum(rows[:5])
+
+
+def test_without_its_updates_and_without_a_state_a_model_is_its_base():
+    base, model = talking_base(), talking_model(adapter_rank=8)
+    for p in model.parameters():
+        if p.requires_grad:
+            p.data.add_(0.1)
+    ids = torch.tensor([TOKENIZER.encode("how far is it?")])
+    with model.base_only():
+        torch.testing.assert_close(model(ids).logits, base(ids).logits)
+    assert not torch.allclose(model(ids).logits, base(ids).logits)
+    assert Objective(model).perplexity(Language(ids), base=True) == pytest.approx(
+        F.cross_entropy(base(ids).logits[0, :-1], ids[0, 1:]).exp().item()
+    )
+
+
+def test_a_text_that_is_too_short_is_refused():
+    with pytest.raises(ValueError, match="fewer than 32"):
+        collate_text(TOKENIZER, ["short"], 32)
+
+
+def test_batches_drawn_by_workers_are_those_drawn_at_home(tmp_path):
+    home, away = trainer(tmp_path, examples=mixed), trainer(tmp_path, examples=mixed, workers=2)
+    for made in (home, away):
+        made.step = 40
+    assert list(islice(home._batches(), 60)) == list(islice(away._batches(), 60))
+
+
+def test_bfloat16_learns_too(tmp_path):
+    trainer(tmp_path, steps=40, bf16=True).run()
+    rows = metrics(tmp_path)
+    assert rows[-1]["loss"] < 0.5 * rows[0]["loss"]
+
+
+def test_tensorboard_shows_the_metrics(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    trainer(tmp_path, steps=3).run()
+    shown = EventAccumulator(str(tmp_path)).Reload()
+    losses = [event.value for event in shown.Scalars("loss")]
+    assert losses == pytest.approx([row["loss"] for row in metrics(tmp_path)])
+
+
+def test_the_rival_reads_the_whole_conversation_without_a_state():
+    model = talking_model(adapter_rank=8)
+    said = [Example(("go east", "so?"), ("", "lima")), Example(("west!", "and then where to"), ("", "oslo"))]
+    ((logits, labels),) = Objective(model, memory=False).answers(collate(TOKENIZER, said))
+    expected = []
+    for example in said:
+        read = [token for text in example.segments for token in segment_ids(TOKENIZER, text)]
+        ids = torch.tensor([read + prompt_ids(TOKENIZER) + answer_ids(TOKENIZER, example.targets[-1])])
+        expected.append(model(ids[:, :-1]).logits[0, -len(labels) // 2 :])
+    torch.testing.assert_close(logits, torch.cat(expected))
+
+
+def test_the_rival_learns(tmp_path):
+    trainer(tmp_path, steps=60, memory=False).run()
+    rows = metrics(tmp_path)
+    assert rows[-1]["loss"] < 0.2 * rows[0]["loss"]

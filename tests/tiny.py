@@ -14,7 +14,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from lpm_model.retrofit import from_base
+from lpm_model.modeling import from_base
 
 SIZES: dict[str, Any] = dict(
     vocab_size=211,

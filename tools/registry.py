@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from pydantic import BaseModel
+
+from tools.code_writer.arguments import CodeArguments
 from tools.roads.tool import ROUTE_TOOL
+from tools.scheduler.arguments import ProjectArguments
 from tools.tool import Tool
 
-__all__ = ["TOOLS"]
+__all__ = ["ARGUMENTS", "TOOLS"]
 
 TOOLS: dict[str, Tool] = {tool.name: tool for tool in (ROUTE_TOOL,)}
+
+ARGUMENTS: dict[str, type[BaseModel]] = {
+    "route": ROUTE_TOOL.arguments,
+    "project": ProjectArguments,
+    "code": CodeArguments,
+}
+"""What the model learns to read, also where no tool acts on it yet."""

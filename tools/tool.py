@@ -36,6 +36,7 @@ class Question(BaseModel):
         said: What was read for it, if anything.
         reason: Why it cannot be used, in words.
         candidates: Answers to offer, best first; may be empty.
+        similar: Where nothing is called what was said: names spelled like it, as a call writes them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +45,7 @@ class Question(BaseModel):
     said: str | None
     reason: str
     candidates: tuple[str, ...] = ()
+    similar: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
 
-__all__ = ["Conversation", "Conversations", "Place", "PlaceNames", "Turn"]
+__all__ = ["Conversation", "Conversations", "Domain", "Place", "PlaceNames", "Turn"]
 
 Domain = Literal["route", "project", "code"]
 

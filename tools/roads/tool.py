@@ -90,16 +90,18 @@ def _labels(resolutions: Sequence[Resolution]) -> dict[str, str]:
 
 def _question(field: str, resolution: Resolution) -> Question:
     candidates = () if isinstance(resolution, Found) else resolution.candidates[:_SHOWN]
-    reason = (
-        "could be several places"
-        if isinstance(resolution, Ambiguous)
-        else "is not a place that the gazetteer knows"
-    )
+    reason = "could be several places"
+    similar: tuple[str, ...] = ()
+    if not isinstance(resolution, Ambiguous):
+        reason = "is not a place that the gazetteer knows"
+        with_state = "," in resolution.said
+        similar = tuple(dict.fromkeys(place.label if with_state else place.name for place in candidates))
     return Question(
         field=field,
         said=resolution.said,
         reason=f"{resolution.said!r} {reason}",
         candidates=tuple(place.label for place in candidates),
+        similar=similar,
     )
 
 

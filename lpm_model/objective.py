@@ -1,0 +1,245 @@
+"""What training minimises: reading from the state, and staying close to the base elsewhere.
+
+Reading: segments are read into the state one after the other, and the cross entropy of what is to be
+written after each is taken with the segment's own tokens out of the window (or in it, for a reading in
+sight). Language: on general text the divergence of the model's next-token distribution from its base's,
+without a state and with half of the text read into one, so that the updates that teach the memory do
+not cost the base its language. The base is the model itself with its updates left out.
+
+Shapes: B batch, T tokens of a segment, U of an answer, V vocabulary, (B, L, K, r) a state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import PreTrainedTokenizerBase
+
+from lpm_model.decoder import WithHead
+from lpm_model.text import answer_ids, prompt_ids, segment_ids
+
+__all__ = ["Example", "Language", "Objective", "Reading", "Rows", "collate", "collate_text"]
+
+_IGNORED = -100
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A conversation to learn from.
+
+    Attributes:
+        segments: What is read, one after the other: turns of the person, results of tools.
+        targets: What is to be written after each segment; empty where nothing is.
+    """
+
+    segments: tuple[str, ...]
+    targets: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[bool, ...]:
+        """After which segments something is written: the same for all examples of a batch."""
+        return tuple(map(bool, self.targets))
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Token ids, each row padded to the longest.
+
+    Attributes:
+        ids: (B, T).
+        mask: (B, T), 1 for tokens and 0 for padding.
+    """
+
+    ids: torch.Tensor
+    mask: torch.Tensor
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[int]], pad: int, *, left: bool) -> Rows:
+        """Pad on one side."""
+        length = max(map(len, rows))
+        ids = torch.full((len(rows), length), pad)
+        mask = torch.zeros(len(rows), length, dtype=torch.long)
+        for i, row in enumerate(rows):
+            place = slice(length - len(row), length) if left else slice(0, len(row))
+            ids[i, place] = torch.tensor(row)
+            mask[i, place] = 1
+        return cls(ids, mask)
+
+    def beside(self, other: Rows) -> Rows:
+        """Each row followed by one of ``other``."""
+        return Rows(torch.cat((self.ids, other.ids), dim=1), torch.cat((self.mask, other.mask), dim=1))
+
+    def to(self, device: torch.device) -> Rows:
+        """The same on a device."""
+        return Rows(self.ids.to(device), self.mask.to(device))
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Conversations of one shape.
+
+    Attributes:
+        segments: What is read, padded on the left.
+        answers: The cue, what is to be written, and its end, padded on the right; None where nothing is.
+        cue: Tokens of the cue.
+    """
+
+    segments: tuple[Rows, ...]
+    answers: tuple[Rows | None, ...]
+    cue: int
+
+    def to(self, device: torch.device) -> Reading:
+        """The same on a device."""
+        answers = tuple(rows and rows.to(device) for rows in self.answers)
+        return Reading(tuple(rows.to(device) for rows in self.segments), answers, self.cue)
+
+    @property
+    def written(self) -> int:
+        """Tokens to be written."""
+        return sum(int(rows.mask[:, self.cue :].sum()) for rows in self.answers if rows is not None)
+
+    @property
+    def run(self) -> int:
+        """Tokens read and written, padding included."""
+        rows = (*self.segments, *(rows for rows in self.answers if rows is not None))
+        return sum(part.ids.numel() for part in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """General text: (B, T) ids without padding."""
+
+    ids: torch.Tensor
+
+    def to(self, device: torch.device) -> Language:
+        """The same on a device."""
+        return Language(self.ids.to(device))
+
+
+def collate(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> Reading:
+    """Tokens of conversations of the same shape.
+
+    Raises:
+        ValueError: If their shapes differ.
+    """
+    shapes = {example.shape for example in examples}
+    if len(shapes) != 1:
+        raise ValueError(f"one batch cannot hold conversations of {len(shapes)} shapes")
+    pad, cue = tokenizer.pad_token_id or 0, prompt_ids(tokenizer)
+    segments: list[Rows] = []
+    answers: list[Rows | None] = []
+    for turn, wanted in enumerate(shapes.pop()):
+        said = [segment_ids(tokenizer, e.segments[turn]) for e in examples]
+        segments.append(Rows.of(said, pad, left=True))
+        meant = [cue + answer_ids(tokenizer, e.targets[turn]) for e in examples]
+        answers.append(Rows.of(meant, pad, left=False) if wanted else None)
+    return Reading(tuple(segments), tuple(answers), len(cue))
+
+
+def collate_text(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], length: int) -> Language:
+    """The first ``length`` tokens of each text.
+
+    Raises:
+        ValueError: If a text is shorter.
+    """
+    rows = [tokenizer.encode(text, add_special_tokens=False)[:length] for text in texts]
+    if any(len(row) < length for row in rows):
+        raise ValueError(f"a text has fewer than {length} tokens")
+    return Language(torch.tensor(rows))
+
+
+class Objective(nn.Module):
+    """The model with its loss as ``forward``, which is what is distributed over several devices.
+
+    Args:
+        model: A retrofitted model, not folded.
+        memory: Whether there is a state. Without one the whole conversation stays in the window: the rival
+            that the memory is compared with.
+    """
+
+    def __init__(self, model: WithHead, memory: bool = True) -> None:
+        super().__init__()
+        self.model, self.memory = model, memory
+
+    def forward(
+        self, batch: Reading | Language, *, sight: bool = False, latent_steps: int = 0
+    ) -> torch.Tensor:
+        """The loss, averaged over tokens; see ``reading`` and ``language``."""
+        if isinstance(batch, Language):
+            return self.language(batch)
+        return self.reading(batch, sight=sight, latent_steps=latent_steps)
+
+    def reading(self, batch: Reading, *, sight: bool, latent_steps: int) -> torch.Tensor:
+        """Cross entropy of what is to be written.
+
+        Args:
+            batch: Conversations of one shape.
+            sight: Whether each segment's tokens stay in the window while its answer is written.
+            latent_steps: Latent steps after each segment that is answered.
+        """
+        total, count = torch.zeros((), device=batch.segments[0].ids.device), 0
+        for logits, labels in self.answers(batch, sight=sight, latent_steps=latent_steps):
+            kept = labels != _IGNORED
+            total = total + F.cross_entropy(logits.float(), labels, ignore_index=_IGNORED, reduction="sum")
+            count += int(kept.sum())
+        return total / count
+
+    def answers(
+        self, batch: Reading, *, sight: bool = False, latent_steps: int = 0
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """For each answer its logits (N, V) and the wanted tokens (N), of all rows, without padding."""
+        found = []
+        state: torch.Tensor | None = None
+        window: Rows | None = None
+        for segment, answer in zip(batch.segments, batch.answers, strict=True):
+            window = segment if self.memory or window is None else window.beside(segment)
+            if self.memory:
+                _, state = self.model.model(segment.ids, state, attention_mask=segment.mask, write=True)
+            if answer is None:
+                continue
+            for _ in range(latent_steps if self.memory else 0):
+                _, state = self.model.model(None, state, write=True)
+            inputs, mask = answer.ids[:, :-1], answer.mask[:, :-1]
+            labels = answer.ids[:, 1:].masked_fill(answer.mask[:, 1:] == 0, _IGNORED)
+            labels[:, : batch.cue - 1] = _IGNORED
+            seen = Rows(inputs, mask)
+            if sight or not self.memory:
+                seen = window.beside(seen)
+            hidden, _ = self.model.model(seen.ids, state, attention_mask=seen.mask)
+            kept = labels != _IGNORED
+            found.append((self.model.lm_head(hidden[:, -inputs.shape[1] :][kept]), labels[kept]))
+        return found
+
+    def language(self, batch: Language) -> torch.Tensor:
+        """Divergence of the model's next-token distribution from its base's.
+
+        The mean of two: on the whole text without a state, and on its second half with the first half in
+        the state alone.
+        """
+        ids, half = batch.ids, batch.ids.shape[1] // 2
+        with torch.no_grad(), self.model.base_only():
+            base = self._log_probabilities(ids, None)
+        plain = self._log_probabilities(ids, None)
+        _, state = self.model.model(ids[:, :half], write=True)
+        remembered = self._log_probabilities(ids[:, half:], state)
+        return (_divergence(base, plain) + _divergence(base[:, half:], remembered)) / 2
+
+    @torch.no_grad()
+    def perplexity(self, batch: Language, *, base: bool) -> float:
+        """Perplexity of a text without a state, of the model or of its base."""
+        with self.model.base_only() if base else nullcontext():
+            given = self._log_probabilities(batch.ids, None)[:, :-1]
+        return float(F.nll_loss(given.flatten(0, 1), batch.ids[:, 1:].flatten()).exp())
+
+    def _log_probabilities(self, ids: torch.Tensor, state: torch.Tensor | None) -> torch.Tensor:
+        return F.log_softmax(self.model(ids, latent_state=state).logits.float(), dim=-1)
+
+
+def _divergence(wanted: torch.Tensor, given: torch.Tensor) -> torch.Tensor:
+    """Kullback-Leibler divergence of log probabilities (B, T, V), averaged over tokens, in nats."""
+    return F.kl_div(given, wanted, reduction="none", log_target=True).sum(-1).mean()
