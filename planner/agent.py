@@ -17,13 +17,9 @@ from planner.reader import LPMReader, Reader, TooLong, Usage
 from planner.sessions import SessionError, open_session, sessions_file, thread
 from tools.cache import cache_dir
 from tools.registry import TOOLS
-from tools.tool import Progress, Question, Tool
+from tools.tool import Progress, Question, Tool, silent
 
 __all__ = ["Planner"]
-
-
-def _silent(_stage: str, _share: float) -> None:
-    """No progress wanted."""
 
 
 class Planner:
@@ -46,7 +42,7 @@ class Planner:
         *,
         reader: Reader | None = None,
         sessions: Path | None = None,
-        progress: Progress = _silent,
+        progress: Progress = silent,
         note: Callable[[str], None] = lambda _: None,
         budget: Budget | None = None,
     ) -> None:

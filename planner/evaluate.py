@@ -24,7 +24,7 @@ from planner.write import check_target
 from tools.cache import cache_dir
 from tools.files import write_whole
 from tools.registry import ARGUMENTS, TOOLS
-from tools.tool import Progress
+from tools.tool import Progress, silent
 
 __all__ = ["EvaluationError", "GoldConversation", "evaluate", "evaluate_file"]
 
@@ -128,7 +128,7 @@ def evaluate(
     predictions: list[dict[str, Any]] = []
     tally, usage = Counter[str](), Usage()
     loops = {
-        name: build_loop(reader, {name: TOOLS[name]}, Budget(), _silent, run_tools=False)
+        name: build_loop(reader, {name: TOOLS[name]}, Budget(), silent, run_tools=False)
         for name in {c.domain for c in gold} & set(TOOLS)
     }
     began = time.perf_counter()
@@ -183,7 +183,3 @@ def _plainly(reader: Reader, conversation: GoldConversation) -> Iterator[tuple[d
         reading, writing = reader.read(seen, calls)
         held = seen if reading.values else held
         yield dict(reading.values), seeing + writing
-
-
-def _silent(_stage: str, _share: float) -> None:
-    """No progress wanted."""

@@ -12,6 +12,7 @@ from tools.roads import RouteAnswer
 from tools.roads.export import to_geojson, to_gpx
 from tools.roads.map import render_map
 from tools.roads.tool import gazetteer, router
+from tools.tool import silent
 
 __all__ = ["check_target", "write_files"]
 
@@ -45,11 +46,11 @@ def write_files(
     asked = [path for path in (map_file, gpx, geojson) if path is not None]
     if found is None or not asked:
         return []
-    graph = router(_silent).graph
+    graph = router(silent).graph
     title = f"{found.legs[0].start.label} to {found.legs[-1].end.label}"
     try:
         if map_file is not None:
-            towns = gazetteer(_silent).places()
+            towns = gazetteer(silent).places()
             checks, warnings = answer.checks, answer.warnings
             page = render_map(found, graph, title=title, checks=checks, warnings=warnings, towns=towns)
             write_whole(map_file, page)
@@ -60,7 +61,3 @@ def write_files(
     except OSError as error:
         raise OSError(f"cannot write the route: {error}") from error
     return asked
-
-
-def _silent(_stage: str, _share: float) -> None:
-    """No progress wanted."""

@@ -10,12 +10,9 @@ import planner.evaluate as evaluation
 from planner.evaluate import EvaluationError, GoldConversation, evaluate, read_gold
 from planner.scoring import wrong_fields
 from tests.fakes import NOTHING, FakeReader
+from tools.tool import silent
 
 SIMPLE = {"origin": "Albany, NY", "destination": "Utica, NY"}
-
-
-def silent(stage, share):
-    pass
 
 
 def gold(*turns, name="route-1", domain="route"):

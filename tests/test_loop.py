@@ -16,12 +16,9 @@ from planner.sessions import memory_store, thread
 from tests.fakes import NOTHING, FakeReader, Says, marks
 from tools.registry import TOOLS
 from tools.roads.arguments import RouteArguments
+from tools.tool import silent
 
 NEAR = "route | from Albany, NY | to Buffalo, NY"
-
-
-def silent(stage, share):
-    pass
 
 
 THINKING = Budget(latent_steps=2)

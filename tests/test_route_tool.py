@@ -7,13 +7,9 @@ from tools.places import Place
 from tools.registry import TOOLS
 from tools.roads.arguments import RouteArguments
 from tools.roads.types import RouteAnswer, RouteRequest
-from tools.tool import Questions
+from tools.tool import Questions, silent
 
 TOOL = TOOLS["route"]
-
-
-def silent(stage, share):
-    pass
 
 
 def prepared(**call):

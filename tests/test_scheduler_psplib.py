@@ -2,8 +2,6 @@
 
 import pytest
 
-pytest.importorskip("pyjobshop")
-
 from benchmarks.psplib import SOLVERS, measure, read_sm
 
 # Two jobs that need both places of the one resource, and one that needs one of them.

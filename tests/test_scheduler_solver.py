@@ -25,13 +25,10 @@ from tools.scheduler.types import (
     Task,
 )
 from tools.scheduler.verify import verify
+from tools.tool import silent
 
 MONDAY = date(2027, 1, 4)
 PEOPLE = ("Ann", "Bo", "Crew")
-
-
-def silent(stage: str, share: float) -> None:
-    pass
 
 
 @st.composite

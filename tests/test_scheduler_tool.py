@@ -11,7 +11,7 @@ from tools.scheduler.estimates import finish_distribution
 from tools.scheduler.revise import Report, against_baseline, replan, what_if
 from tools.scheduler.tool import project_tool
 from tools.scheduler.types import Estimate, ScheduleAnswer, ScheduleRequest
-from tools.tool import Questions
+from tools.tool import Questions, silent
 
 FRIDAY = date(2027, 1, 8)
 TOOL = project_tool(lambda: FRIDAY)
@@ -26,10 +26,6 @@ GARDEN = {
     ],
     "days_off": [{"who": "PER", "from": "2027-03-03", "to": "2027-03-03"}],
 }
-
-
-def silent(stage: str, share: float) -> None:
-    pass
 
 
 def prepared(**call: object) -> ScheduleRequest | Questions:

@@ -13,9 +13,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Check", "Progress", "Question", "Questions", "Tool"]
+__all__ = ["Check", "Progress", "Question", "Questions", "Tool", "silent"]
 
 Progress = Callable[[str, float], None]
+"""Told about long work: a stage in words and the share done, 0 to 1."""
+
+
+def silent(_stage: str, _share: float) -> None:
+    """No progress wanted."""
 
 
 class Check(BaseModel):

@@ -13,7 +13,7 @@ from tools.roads.data import load_roads
 from tools.roads.router import Router
 from tools.roads.types import Check, RouteAnswer, RouteRequest
 from tools.roads.verify import verify
-from tools.tool import Progress, Question, Questions, Tool
+from tools.tool import Progress, Question, Questions, Tool, silent
 
 __all__ = ["ROUTE_TOOL", "gazetteer", "in_one_line", "router"]
 
@@ -145,7 +145,7 @@ def _verify(request: RouteRequest, answer: RouteAnswer) -> tuple[Check, ...]:
     if answer.route is None:
         why = answer.warnings[0] if answer.warnings else "no road connects the stops"
         return (Check(constraint="route", satisfied=False, evidence=why),)
-    checks = verify(router(_silent).graph, request, answer.route)
+    checks = verify(router(silent).graph, request, answer.route)
     if answer.relaxed and all(check.satisfied for check in checks):
         # The search gave up a wish that the walk finds kept: they disagree, which is no proof.
         evidence = "the search gave it up, although the route seems to keep it"
@@ -162,10 +162,6 @@ def _summary(answer: RouteAnswer) -> str:
 def in_one_line(distance_km: float, duration_h: float) -> str:
     """A route as the agent remembers it."""
     return f"The route has {distance_km:,.0f} km and takes {duration_h:.1f} hours."
-
-
-def _silent(_stage: str, _share: float) -> None:
-    """No progress wanted."""
 
 
 def _warnings(answer: RouteAnswer) -> tuple[str, ...]:
