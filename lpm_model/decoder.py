@@ -1,14 +1,14 @@
 """The persistent-memory decoder: a Llama-family transformer that carries a latent state.
 
-A segment (a turn, a tool result, C tokens of a long text) is read once. It is cut into K chunks of
-equal length, and a slot stands behind each, as if it were one more token of the text: it starts as the
-mean of the chunk's embeddings plus an embedding of its own, and sees what came before it. After each
-attention layer the memory block writes what the slots gathered into the state. What comes later reads
-the state; the segment's own keys and values are dropped.
+A segment (a turn, a tool result, C tokens of a long text) is read once. After each attention layer the
+memory block compresses what every token brings and, at the segment's end, writes it into the state behind
+what was read before (``lpm_model.memory``). What comes later reads the state; the segment's own keys and
+values are dropped.
 
 Shapes: B batch, T tokens, K slots, L layers, D hidden width, r numbers per slot. The state is one
-tensor (B, L, K, r). When they are read, slots sit at rotary positions 0..K-1 and every window starts at
-K, whatever was read before, so the state does not depend on how long ago it was written.
+tensor (B, L, K, r); a slot of zeros is empty and nobody reads it. Slots are read at rotary positions
+0..K-1, the newest at the end, and every window starts at K: as far as a text has at most K tokens, what
+follows it sees it as if it stood in the window.
 
 Everything here is plain torch: what transformers' own model classes need takes seconds to import, and
 reading and writing need none of it. ``lpm_model.modeling`` makes transformers models of the same parts.
@@ -22,18 +22,20 @@ from typing import Any, NamedTuple, Self, cast
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 from transformers.cache_utils import Cache
 
 from lpm_model.configuration import LPMConfig
 from lpm_model.layers import MLP, LowRankLinear, RMSNorm, Rotary, rotate
-from lpm_model.memory import PersistentMemoryBlock, chunks
+from lpm_model.memory import PersistentMemoryBlock, filled, placement
 
 __all__ = ["Backbone", "CausalDecoder", "Decoder", "KeysValues", "Logits", "WithHead", "init_learned"]
 
 
 KeysValues = tuple[torch.Tensor, torch.Tensor]
 """Keys and values that the slots of one layer are read by, each (B, kv_heads, K, head_dim)."""
+
+Seen = tuple[torch.Tensor, torch.Tensor]
+"""What a memory block sees of its layer, both (B, T, D) and normalised: before and after attention."""
 
 
 class LPMAttention(nn.Module):
@@ -65,17 +67,15 @@ class LPMAttention(nn.Module):
         mask: torch.Tensor,
         slots: KeysValues | None,
         cache: Cache | None,
-        written: int,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Attend.
 
         Args:
-            x: (B, T, D), normalised; the last ``written`` positions are slots being written.
+            x: (B, T, D), normalised.
             rotary: Cosine and sine of the positions, each (B, T, head_dim).
             mask: (B, 1, T, S), added to the scores; S counts slots read, cache and T.
             slots: Keys and values of the state, or None.
-            cache: Keys and values of the window so far; extended by the tokens, never by the slots.
-            written: How many trailing positions are slots.
+            cache: Keys and values of the window so far; extended.
 
         Returns:
             The attention's output (B, T, D) and the slots' share of it before the output
@@ -89,10 +89,7 @@ class LPMAttention(nn.Module):
         query = rotate(self.q_norm(query), *rotary)
         key, value = self.keys_values(pair, rotary)
         if cache is not None:
-            tokens = length - written
-            past_key, past_value = cache.update(key[:, :, :tokens], value[:, :, :tokens], self.layer_idx)
-            key = torch.cat((past_key, key[:, :, tokens:]), dim=2) if written else past_key
-            value = torch.cat((past_value, value[:, :, tokens:]), dim=2) if written else past_value
+            key, value = cache.update(key, value, self.layer_idx)
         if slots is not None:
             key, value = torch.cat((slots[0], key), dim=2), torch.cat((slots[1], value), dim=2)
         # Query heads of one group share a key head: fold the group into the length.
@@ -133,18 +130,17 @@ class LPMDecoderLayer(nn.Module):
         x: torch.Tensor,
         rotary: tuple[torch.Tensor, torch.Tensor],
         mask: torch.Tensor,
-        state: torch.Tensor | None,
         slots: KeysValues | None,
         cache: Cache | None,
-        written: int,
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """One layer; returns the residual stream (B, T, D) and, if slots were written, (B, K, r)."""
-        attended, memory = self.attention(self.input_norm(x), rotary, mask, slots, cache, written)
+    ) -> tuple[torch.Tensor, Seen]:
+        """One layer; returns the residual stream (B, T, D) and what its memory block sees of it."""
+        normed = self.input_norm(x)
+        attended, memory = self.attention(normed, rotary, mask, slots, cache)
         x = x + attended
         if memory is not None:
             x = self.memory.merge(x, memory)
-        new_state = self.memory.write(self.input_norm(x[:, -written:]), state) if written else None
-        return x + self.mlp(self.post_norm(x)), new_state
+        normed_after = self.post_norm(x)
+        return x + self.mlp(normed_after), (normed, normed_after)
 
 
 def init_learned(module: nn.Module, config: LPMConfig) -> None:
@@ -155,12 +151,12 @@ def init_learned(module: nn.Module, config: LPMConfig) -> None:
     elif isinstance(module, PersistentMemoryBlock):
         nn.init.normal_(module.gate_in.weight, std=0.02)
         nn.init.normal_(module.gate_out.weight, std=0.02)
-        # Gates start by taking what is new and keeping a quarter of what was: at the first
-        # segment the state is then nearly the slots' own keys and values.
+        # Gates start by taking what is new and keeping what was: the state is then nearly the
+        # tokens' own keys and values.
         assert module.gate_out.bias is not None
         forget, take = module.gate_out.bias.chunk(2)
-        nn.init.constant_(forget, -1.0)
-        nn.init.constant_(take, 3.0)
+        nn.init.constant_(forget, 4.0)
+        nn.init.constant_(take, 4.0)
         nn.init.normal_(module.merge_in.weight, std=0.02)
         nn.init.zeros_(module.merge_out.weight)
     elif isinstance(module, Backbone):
@@ -180,6 +176,11 @@ class Backbone(nn.Module):
         self.norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.rotary_emb = Rotary(config)
 
+    @property
+    def blocks(self) -> list[PersistentMemoryBlock]:
+        """The memory block of each layer."""
+        return [cast("LPMDecoderLayer", layer).memory for layer in self.layers]
+
     def forward(
         self,
         input_ids: torch.Tensor | None,
@@ -187,22 +188,20 @@ class Backbone(nn.Module):
         attention_mask: torch.Tensor | None = None,
         past_key_values: Cache | None = None,
         write: bool = False,
-        batch_size: int = 1,
-        window_ids: torch.Tensor | None = None,
+        drafts: list[torch.Tensor] | None = None,
         decompressed: Sequence[KeysValues] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Run tokens through the layers, reading the state and optionally writing the next one.
 
         Args:
             input_ids: (B, T), left padded if at all, or None for a latent step: the slots alone then run
-                through the layers, reading the state and writing the next.
+                through the layers, reading the state and rewriting it.
             latent_state: (B, L, K, r), or None where nothing has been read yet.
             attention_mask: (B, past + T), 1 for tokens and 0 for padding; None means no padding.
             past_key_values: The window so far; extended in place by the tokens.
-            write: Whether the segment ends here: append the slots and write the state.
-            batch_size: B where ``input_ids`` is None and there is no state.
-            window_ids: (B, past), the tokens that ``past_key_values`` holds; needed to write the state of
-                a segment whose start is in the window already.
+            write: Whether the segment ends here, and the state is written.
+            drafts: What the tokens in ``past_key_values`` bring to the state, call by call; extended in
+                place. Needed to write the state of a segment whose start is in the window already.
             decompressed: What ``decompress`` gave for ``latent_state``, where it is read many times.
 
         Returns:
@@ -210,54 +209,112 @@ class Backbone(nn.Module):
             the state given.
 
         Raises:
-            ValueError: If the state is to be written and a part of the segment is missing.
+            ValueError: If the state is to be written and a part of the segment is missing, or rewritten
+                where there is none.
         """
-        config, device = self.config, self.slot_embeddings.device
+        if latent_state is not None and decompressed is None:
+            decompressed = self.decompress(latent_state)
         if input_ids is None:
-            batch_size = batch_size if latent_state is None else latent_state.shape[0]
-            input_ids = torch.empty(batch_size, 0, dtype=torch.long, device=device)
-        batch_size, length = input_ids.shape
+            if latent_state is None or decompressed is None:
+                raise ValueError("a latent step needs a state")
+            return self._step(latent_state, decompressed)
+        device, (batch_size, length) = input_ids.device, input_ids.shape
         past = past_key_values.get_seq_length() if past_key_values is not None else 0
         if attention_mask is None:
             attention_mask = torch.ones(batch_size, past + length, dtype=torch.long, device=device)
         x, tokens = self.embed_tokens(input_ids), attention_mask.long()
         positions = (tokens.cumsum(-1) - 1).clamp(min=0)[:, past:]
-        visible = (
-            torch.arange(past + length, device=device)
-            <= torch.arange(past, past + length, device=device)[:, None]
-        ) & tokens.bool()[:, None]
-        if write:
-            if past and (window_ids is None or window_ids.shape[1] != past):
-                raise ValueError(
-                    f"the segment's first {past} tokens are in the window: give them as window_ids"
-                )
-            segment = input_ids if window_ids is None else torch.cat((window_ids, input_ids), dim=1)
-            slots, behind, sees = self._slots(segment, tokens, x)
-            x = torch.cat((x, slots), dim=1)
-            positions = torch.cat((positions, behind), dim=1)
-            visible = F.pad(visible, (0, config.num_slots))
-            visible = torch.cat((visible, sees), dim=1)
+        order = torch.arange(past + length, device=device)
+        visible = (order <= order[past:, None]) & tokens.bool()[:, None]
         if latent_state is not None:
-            visible = F.pad(visible, (config.num_slots, 0), value=True)
+            held = filled(latent_state)
+            visible = torch.cat((held[:, None].expand(-1, length, -1), visible), dim=-1)
+        x, seen = self._layers(x, positions, visible, decompressed, past_key_values)
+        if write or drafts is not None:
+            drafts = [] if drafts is None else drafts
+            drafts.append(self._drafts(seen))
+        if write:
+            assert drafts is not None
+            latent_state = self._written(drafts, seen, latent_state, tokens)
+        return self.norm(x), latent_state
+
+    def _layers(
+        self,
+        x: torch.Tensor,
+        positions: torch.Tensor,
+        visible: torch.Tensor,
+        slots: Sequence[KeysValues] | None,
+        cache: Cache | None,
+    ) -> tuple[torch.Tensor, list[Seen]]:
+        """The residual stream after all layers (B, T, D), and what each layer's memory block sees."""
         # A finite floor keeps the rows of padding free of NaN.
-        mask = torch.zeros(visible.shape, dtype=x.dtype, device=device).masked_fill(
-            ~visible, torch.finfo(x.dtype).min
-        )[:, None]
-        rotary = self.rotary_emb(x, positions + config.num_slots)
-        if latent_state is not None and decompressed is None:
-            decompressed = self.decompress(latent_state.to(x.dtype))
-        written = config.num_slots if write else 0
-        new_states = []
+        floor = torch.finfo(x.dtype).min
+        mask = torch.zeros(visible.shape, dtype=x.dtype, device=x.device).masked_fill(~visible, floor)[
+            :, None
+        ]
+        rotary = self.rotary_emb(x, positions + self.config.num_slots)
+        seen = []
         for index, layer in enumerate(self.layers):
-            state = None if latent_state is None else latent_state[:, index].to(x.dtype)
-            slots_read = None if decompressed is None else decompressed[index]
-            x, new_state = layer(x, rotary, mask, state, slots_read, past_key_values, written)
-            new_states.append(new_state)
-        latent_state = torch.stack([s for s in new_states if s is not None], dim=1) if write else latent_state
-        return self.norm(x[:, :length]), latent_state
+            x, of_layer = layer(x, rotary, mask, None if slots is None else slots[index], cache)
+            seen.append(of_layer)
+        return x, seen
+
+    def _drafts(self, seen: Sequence[Seen]) -> torch.Tensor:
+        """What tokens bring to the state, (B, L, T, r)."""
+        return torch.stack(
+            [block.draft(*of_layer) for block, of_layer in zip(self.blocks, seen, strict=True)], dim=1
+        )
+
+    def _written(
+        self,
+        drafts: Sequence[torch.Tensor],
+        seen: Sequence[Seen],
+        latent_state: torch.Tensor | None,
+        tokens: torch.Tensor,
+    ) -> torch.Tensor:
+        """The state after a segment; ``tokens`` (B, past + T) are 1 for its tokens, 0 for padding."""
+        brought = torch.cat(list(drafts), dim=2)
+        if brought.shape[2] != tokens.shape[1]:
+            raise ValueError(
+                f"the segment has {tokens.shape[1]} tokens, drafts of {brought.shape[2]} are given"
+            )
+        if latent_state is None:
+            held = tokens.new_zeros(len(tokens), self.config.num_slots, dtype=torch.bool)
+        else:
+            held = filled(latent_state)
+        places = placement(held, tokens)
+        return torch.stack(
+            [
+                block.write(
+                    brought[:, index],
+                    after[:, -1:],
+                    None if latent_state is None else latent_state[:, index].to(after.dtype),
+                    places,
+                )
+                for index, (block, (_, after)) in enumerate(zip(self.blocks, seen, strict=True))
+            ],
+            dim=1,
+        )
+
+    def _step(
+        self, latent_state: torch.Tensor, decompressed: Sequence[KeysValues]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """A latent step; no hidden states of tokens, and the state rewritten in its places."""
+        held, count = filled(latent_state), self.config.num_slots
+        x = self.slot_embeddings.expand(len(held), -1, -1)
+        order = torch.arange(count, device=held.device)
+        among = (order <= order[:, None]) & held[:, None]
+        visible = torch.cat((held[:, None].expand(-1, count, -1), among), dim=-1)
+        x, seen = self._layers(x, order.expand(len(held), -1), visible, decompressed, None)
+        new = [
+            block.rewrite(*of_layer, latent_state[:, index].to(x.dtype))
+            for index, (block, of_layer) in enumerate(zip(self.blocks, seen, strict=True))
+        ]
+        return x[:, :0], torch.stack(new, dim=1)
 
     def decompress(self, latent_state: torch.Tensor) -> list[KeysValues]:
         """Keys and values of a state (B, L, K, r), layer by layer: the same for every token that reads."""
+        latent_state = latent_state.to(self.embed_tokens.weight.dtype)
         places = torch.arange(self.config.num_slots, device=latent_state.device)[None]
         rotary = self.rotary_emb(latent_state, places)
         layers = cast("list[LPMDecoderLayer]", list(self.layers))
@@ -265,32 +322,6 @@ class Backbone(nn.Module):
             layer.attention.keys_values(layer.memory.up(latent_state[:, index]), rotary)
             for index, layer in enumerate(layers)
         ]
-
-    def _slots(
-        self, segment: torch.Tensor, tokens: torch.Tensor, like: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Slots about to be written.
-
-        Args:
-            segment: (B, T), the whole segment, or nothing for a latent step.
-            tokens: (B, T), 1 for tokens and 0 for padding.
-            like: Whose type the slots take.
-
-        Returns:
-            What the slots start as (B, K, D), their positions (B, K), and what each of them sees of the
-            tokens and of the slots (B, K, T + K).
-        """
-        batch, count = len(tokens), self.config.num_slots
-        slots = self.slot_embeddings.to(like.dtype).expand(batch, -1, -1)
-        among = torch.ones(count, count, dtype=torch.bool, device=tokens.device).tril().expand(batch, -1, -1)
-        if not segment.shape[1]:
-            return slots, torch.arange(count, device=tokens.device).expand(batch, -1), among
-        shares, ends = chunks(tokens, count)
-        slots = slots + shares.to(like.dtype) @ self.embed_tokens(segment)
-        places = tokens.cumsum(-1) - 1
-        sees = (places[:, None] < ends[..., None]) & tokens.bool()[:, None]
-        # Half a token behind the chunk: between its last token and the next.
-        return slots, ends - 0.5, torch.cat((sees, among), dim=-1)
 
 
 class Decoder(Backbone):

@@ -7,8 +7,8 @@ rank g and a merge of rank m:
     base layer      2 T (D (A + P) + A D + 3 D H)  +  4 T S A      weights, then scores and their values
     head            2 V D for every position that gets logits
     slots read      2 K r P  +  2 T m (2 D + A)                    W_up, then the merge
-    slots written   K more positions run, and 2 K (D r + (D + r) g + 2 g r)
-    slots started   2 K N D, the means of a segment of N tokens, once and not per layer
+    state written   2 T (D r + (D + r) g + 2 g r)  +  2 K N r      drafts, then N tokens into K slots
+    over an older   2 K ((D + r) g + 2 g r)  +  2 K K r            forget gates, then slots into slots
 
 Attention is counted as it is computed: every one of T rows over all S columns. Normalisations, rotary
 positions, softmaxes and activations are left out, as is usual: they are below one in a hundred. The
@@ -33,6 +33,7 @@ class Forward:
         past: Tokens already in the window, whose keys and values are kept.
         logits: Positions that get logits.
         reads: Whether a state is read.
+        decompressed: Whether its keys and values are at hand from an earlier call.
         writes: Whether the state is written.
     """
 
@@ -40,6 +41,7 @@ class Forward:
     past: int = 0
     logits: int = 0
     reads: bool = False
+    decompressed: bool = False
     writes: bool = False
 
 
@@ -52,16 +54,18 @@ def forward_flops(config: LPMConfig, call: Forward) -> int:
         config.state_dim,
     )
     heads, pair = config.num_attention_heads * config.head_dim, 2 * config.kv_dim
-    rows = call.tokens + slots * call.writes
+    rows, gates = call.tokens, (width + state) * config.gate_rank + 2 * config.gate_rank * state
     seen = slots * call.reads + call.past + rows
     layer = 2 * rows * (width * (heads + pair) + heads * width + 3 * width * hidden) + 4 * rows * seen * heads
     if call.reads:
-        layer += 2 * slots * state * pair + 2 * rows * config.merge_rank * (2 * width + heads)
+        layer += 2 * rows * config.merge_rank * (2 * width + heads)
+    if call.reads and not call.decompressed:
+        layer += 2 * slots * state * pair
     if call.writes:
-        gates = (width + state) * config.gate_rank + 2 * config.gate_rank * state
-        layer += 2 * slots * (width * state + gates)
-    started = 2 * slots * (call.past + call.tokens) * width * call.writes
-    return config.num_hidden_layers * layer + started + 2 * call.logits * config.vocab_size * width
+        layer += 2 * rows * (width * state + gates) + 2 * slots * (call.past + rows) * state
+    if call.writes and call.reads:
+        layer += 2 * slots * gates + 2 * slots * slots * state
+    return config.num_hidden_layers * layer + 2 * call.logits * config.vocab_size * width
 
 
 def remembering_turn_flops(config: LPMConfig, request: int, answer: int, *, first: bool) -> int:
@@ -79,7 +83,8 @@ def remembering_turn_flops(config: LPMConfig, request: int, answer: int, *, firs
     for start in range(0, request, config.segment_length):
         size = min(config.segment_length, request - start)
         total += forward_flops(config, Forward(size, reads=not first or start > 0, writes=True))
-    return total + sum(forward_flops(config, Forward(1, past=i, logits=1, reads=True)) for i in range(answer))
+    calls = (Forward(1, past=i, logits=1, reads=True, decompressed=i > 0) for i in range(answer))
+    return total + sum(forward_flops(config, call) for call in calls)
 
 
 def rereading_turn_flops(config: LPMConfig, transcript: int, request: int, answer: int) -> int:

@@ -1,50 +1,71 @@
 """The persistent memory block: a state buffer behind learned gates, read by every token.
 
 One block stands after each attention layer. Per layer the state S is (batch, K, r): K slots of r
-numbers. With D the hidden width and y_j the residual stream at slot position j after attention:
+numbers, of which some may be empty (all zero). With D the hidden width, x_t the residual stream at
+token t of a segment before attention and y_t after it:
 
-    candidate   c_j = W_down norm(y_j)                        (compression, D -> r)
-    gates       f_j, i_j = sigmoid(W_g [norm(y_j); norm(S_j)])  (as an LSTM's, per number)
-    write       S'_j = round(f_j * S_j + i_j * c_j)           (once per segment, to four bits)
-    read        k_j, v_j = W_up S_j                           (decompression, r -> key and value)
-    merge       y <- W_m [y; m]                               (concatenate and project)
+    candidate   c_t = W_down norm(x_t)                              (compression, D -> r)
+    take        i_t = sigmoid(W_i [norm(y_t); 0])                   (per number of every token)
+    forget      f_k = sigmoid(W_f [norm(y_last); norm(S_k)])        (per number of every slot)
+    write       S'  = round(P f * S + Q i * c)                      (once per segment, to four bits)
+    read        k_j, v_j = W_up S_j                                 (decompression, r -> key and value)
+    merge       y <- W_m [y; m]                                     (concatenate and project)
 
-where m is the part of the attention's output that came from the slots: queries meet slots and
-window in one softmax, so a token reads memory only as far as memory answers better than its window.
-W_down starts as the layer's own key and value projections and W_up as the identity, so that slots
-speak the language that the pretrained queries understand; W_m starts as [I, 0], so that a decoder
-with an empty state equals its base exactly.
+P and Q say which slots and tokens share a new slot (``placement``): while there is room every token gets
+a slot of its own and nothing moves but one place to the left; where there is none, neighbours are
+averaged, so that the state keeps its size whatever was read. In a latent step the slots alone run
+through the layers, and each is rewritten in its place as in an LSTM, S' = f * S + i * c.
+
+m is the part of the attention's output that came from the slots: queries meet slots and window in one
+softmax, so a token reads memory only as far as memory answers better than its window. W_down starts as
+the layer's own key and value projections and W_up as the identity, so that slots speak the language
+that the pretrained queries understand; W_m starts as [I, 0], so that a decoder with an empty state
+equals its base exactly.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from lpm_model.configuration import LPMConfig
 from lpm_model.layers import LowRankLinear, learned_linear
 from lpm_model.state import rounded
 
-__all__ = ["PersistentMemoryBlock", "chunks"]
+__all__ = ["PersistentMemoryBlock", "filled", "placement"]
 
 
-def chunks(mask: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cut the tokens of each row into ``count`` chunks of equal length; a cut may go through a token.
+def filled(latent_state: torch.Tensor) -> torch.Tensor:
+    """Which slots (B, K) of a state (B, L, K, r) hold something: an empty one is all zero."""
+    return latent_state[:, 0].ne(0).any(-1)
+
+
+def placement(held: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Where the slots so far and the tokens of a segment go in the next state.
+
+    What is newest stands at the end. Where slots and tokens are more than K, each new slot takes the mean
+    of neighbours, and both sides are thinned alike: what was read long ago is thinned again each time.
 
     Args:
+        held: (B, K), which slots hold something; they are the last ones.
         mask: (B, T), 1 for tokens and 0 for padding; at least one token in a row.
-        count: K, how many chunks.
 
     Returns:
-        Which share of each chunk is which token, (B, K, T), summing to one over the tokens; and where
-        each chunk ends, (B, K), in tokens from the first one.
+        (B, K, K + T): the weight of each slot so far and of each token in each new slot.
     """
-    place = (mask.cumsum(-1) - 1)[:, None].float()
-    width = mask.sum(-1, keepdim=True).float() / count
-    end = torch.arange(1, count + 1, device=mask.device) * width
-    start = end - width
-    shared = torch.minimum(end[..., None], place + 1) - torch.maximum(start[..., None], place)
-    return shared.clamp(min=0) * mask[:, None] / width[..., None], end
+    count = held.shape[1]
+    old, new = held.sum(-1, keepdim=True), mask.sum(-1, keepdim=True)
+    share = (count * new / (old + new)).round().long().clamp(min=1)
+    share = torch.minimum(share, count - (old > 0).long())
+    taken = torch.where(old + new <= count, new, share)
+    kept = torch.minimum(old, count - taken)
+    slots = count - taken - kept + (held.cumsum(-1) - 1) * kept // old.clamp(min=1)
+    tokens = count - taken + (mask.cumsum(-1) - 1) * taken // new
+    places = torch.cat((slots, tokens), dim=-1).clamp(min=0)
+    present = torch.cat((held, mask.bool()), dim=-1)
+    weights = F.one_hot(places, count).mul(present[..., None]).transpose(1, 2).float()
+    return weights / weights.sum(-1, keepdim=True).clamp(min=1)
 
 
 class PersistentMemoryBlock(nn.Module):
@@ -67,22 +88,62 @@ class PersistentMemoryBlock(nn.Module):
         self.merge_out = learned_linear(config.merge_rank, width)
         self.eps = config.rms_norm_eps
 
-    def write(self, normed: torch.Tensor, state: torch.Tensor | None) -> torch.Tensor:
-        """The next state of this layer.
+    def draft(self, before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+        """What the tokens of a segment bring to the state: i * c.
 
         Args:
-            normed: (batch, K, D), the normalised residual stream at the slot positions.
+            before: (batch, T, D), the normalised residual stream at the tokens before attention.
+            after: (batch, T, D), the same after attention.
+
+        Returns:
+            (batch, T, r).
+        """
+        candidate = self.down(before)
+        _, take = self._gates(after, torch.zeros_like(candidate))
+        return take * candidate
+
+    def write(
+        self, drafts: torch.Tensor, last: torch.Tensor, state: torch.Tensor | None, places: torch.Tensor
+    ) -> torch.Tensor:
+        """The next state of this layer, at the end of a segment.
+
+        Args:
+            drafts: (batch, T, r), of all tokens of the segment.
+            last: (batch, 1, D), the normalised residual stream at the segment's last token after attention.
             state: (batch, K, r), the state so far, or None where it is empty.
+            places: (batch, K, K + T), see ``placement``.
 
         Returns:
             (batch, K, r).
         """
-        candidate = self.down(normed)
-        old = torch.zeros_like(candidate) if state is None else state
-        scaled = old * torch.rsqrt(old.float().pow(2).mean(-1, keepdim=True) + self.eps).to(old.dtype)
-        gates = self.gate_out(self.gate_in(torch.cat((normed, scaled), dim=-1)))
+        count, places = places.shape[1], places.to(drafts.dtype)
+        new = places[..., count:] @ drafts
+        if state is not None:
+            forget, _ = self._gates(last.expand(-1, count, -1), state)
+            new = new + places[..., :count] @ (forget * state)
+        return rounded(new)
+
+    def rewrite(self, before: torch.Tensor, after: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+        """The next state of this layer after a latent step; empty slots stay empty.
+
+        Args:
+            before: (batch, K, D), the normalised residual stream at the slots before attention.
+            after: (batch, K, D), the same after attention.
+            state: (batch, K, r).
+
+        Returns:
+            (batch, K, r).
+        """
+        forget, take = self._gates(after, state)
+        new = forget * state + take * self.down(before)
+        return rounded(new * state.ne(0).any(-1, keepdim=True))
+
+    def _gates(self, normed: torch.Tensor, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Forget and take gates (batch, N, r) of N positions (batch, N, D) and slots (batch, N, r)."""
+        scale = torch.rsqrt(state.float().pow(2).mean(-1, keepdim=True) + self.eps).to(state.dtype)
+        gates = self.gate_out(self.gate_in(torch.cat((normed, state * scale), dim=-1)))
         forget, take = torch.sigmoid(gates).chunk(2, dim=-1)
-        return rounded(forget * old + take * candidate)
+        return forget, take
 
     def merge(self, hidden: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
         """Concatenate what was read with the residual stream and project back.

@@ -92,7 +92,7 @@ class LPMForCausalLM(WithHead, LPMPreTrainedModel, GenerationMixin):
         latent_state: torch.Tensor | None = None,
         past_key_values: Cache | None = None,
         write: bool = False,
-        window_ids: torch.Tensor | None = None,
+        drafts: list[torch.Tensor] | None = None,
         decompressed: Sequence[KeysValues] | None = None,
         labels: torch.Tensor | None = None,
         use_cache: bool | None = None,
@@ -115,7 +115,7 @@ class LPMForCausalLM(WithHead, LPMPreTrainedModel, GenerationMixin):
             attention_mask=attention_mask,
             past_key_values=past_key_values,
             write=write,
-            window_ids=window_ids,
+            drafts=drafts,
             decompressed=decompressed,
         )
         loss = None

@@ -42,7 +42,7 @@ _HELD_OUT_SHARE = 40  # one town in so many is never trained on
 _LONGEST_NAME = 26
 _MEASURED_TEXTS = 16
 _RECITED = "text"  # first line of a recited text, where a call names its tool
-_OBSERVED_SHARE, _OBSERVED_SINGLE_SHARE = 0.7, 0.05  # conversations with the tool's results in them
+_OBSERVED_SHARE, _OBSERVED_SINGLE_SHARE = 0.25, 0.03  # conversations with the tool's results in them
 
 
 class ConfigError(ValueError):
@@ -77,6 +77,7 @@ class TrainConfig(BaseModel):
     Attributes:
         folder: Where checkpoints, metrics and the adapter go, relative to the working directory.
         start_from: Adapter to start from; None starts from the base.
+        anew: Parts of names: parameters of the adapter with such a name start as from the base.
         base: Folder of another base; None is the embedded one.
         threads: CPU threads; None leaves it to torch.
         model: Fields of ``LPMConfig`` to set; of an adapter to start from only ``num_slots`` can change.
@@ -88,6 +89,7 @@ class TrainConfig(BaseModel):
 
     folder: Path
     start_from: Path | None = None
+    anew: tuple[str, ...] = ()
     base: Path | None = None
     threads: int | None = None
     model: dict[str, int] = {}
@@ -204,7 +206,8 @@ def train(config: TrainConfig, report: Callable[[dict[str, float]], None]) -> Pa
         tensors = with_slots(tensors, memory["num_slots"])
     model, tokenizer = load_for_training(config.base, cache_dir(), memory)
     if tensors is not None:
-        load_adapter(model, tensors)
+        fresh = {k: p for k, p in model.named_parameters() if any(part in k for part in config.anew)}
+        load_adapter(model, tensors | fresh)
     book = Gazetteer.load()
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     texts = (general_texts(held_out=False), general_texts(held_out=True)[:_MEASURED_TEXTS])

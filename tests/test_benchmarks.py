@@ -34,18 +34,18 @@ def ids(count):
 @pytest.mark.parametrize(("tokens", "past"), [(1, 0), (40, 0), (1, 60), (30, 60)])
 def test_counted_operations_equal_those_that_run(family, reads, writes, tokens, past):
     model = tiny_model(family).fold()
-    cache = DynamicCache(config=model.config)
+    cache, drafts = DynamicCache(config=model.config), []
     with torch.no_grad():
         state = model(ids(9), write=True).latent_state if reads else None
         if past:
-            model(ids(past), latent_state=state, past_key_values=cache)
+            model(ids(past), latent_state=state, past_key_values=cache, drafts=drafts)
     ran = run(
         lambda: model(
             ids(tokens),
             latent_state=state,
             past_key_values=cache,
             write=writes,
-            window_ids=ids(past),
+            drafts=drafts if writes else None,
             logits_to_keep=1,
         )
     )
@@ -69,8 +69,9 @@ def test_a_turn_is_the_sum_of_its_calls():
         for start in range(0, 40, 16):
             _, state = model.model(ids(40)[:, start : start + 16], state, write=True)
         cache = DynamicCache(config=model.config)
+        slots = model.model.decompress(state)
         for _ in range(12):
-            model(ids(1), latent_state=state, past_key_values=cache)
+            model(ids(1), latent_state=state, decompressed=slots, past_key_values=cache)
 
     assert remembering_turn_flops(model.config, 40, 12, first=True) == pytest.approx(run(turn), rel=0.01)
     base = tiny_base()
