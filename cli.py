@@ -1,4 +1,4 @@
-"""The command line: ``planner route``, ``planner eval``, ``planner train``, ``planner doctor``."""
+"""The command line: ``planner route``, ``project``, ``eval``, ``train``, ``doctor``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 # Nothing is ever fetched: the program works without a network once it is set up.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -22,59 +22,70 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+if TYPE_CHECKING:  # what loads the model's code is imported by the commands that need it
+    from planner import Answer, Planner
+    from planner.report import Domain
+
 app = typer.Typer(
-    no_args_is_help=True, pretty_exceptions_enable=False, help="Plan trips from your own words, offline."
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Plan trips and projects from your own words, offline.",
 )
 _err = Console(stderr=True)
 
 USAGE_ERROR = 2
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Session = Annotated[str | None, typer.Option(help="Name of a session to start or continue.")]
 Base = Annotated[Path | None, typer.Option(help="Folder of another base model with its adapter.")]
 
 
 @app.command()
 def route(
     text: Annotated[str, typer.Argument(help="What you want, in your own words; - reads standard input.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: AsJson = False,
     map_file: Annotated[Path | None, typer.Option("--map", help="Write a map as one HTML page.")] = None,
     gpx: Annotated[Path | None, typer.Option(help="Write the route as GPX.")] = None,
     geojson: Annotated[Path | None, typer.Option(help="Write the route as GeoJSON.")] = None,
-    session: Annotated[str | None, typer.Option(help="Name of a session to start or continue.")] = None,
+    session: Session = None,
     base: Base = None,
 ) -> None:
     """Plan a car route in the United States, or revise the one of a session."""
-    from planner import BaseError, Planner, SessionError
-    from planner.report import answer_object, error_object, print_answer
-    from planner.write import check_target, write_files
-    from tools.roads import RoadDataMissing
+    from planner.report import ROUTE
+    from planner.write import write_route
 
-    try:
-        for target in (map_file, gpx, geojson):
-            if target is not None:
-                check_target(target)
-        said = sys.stdin.buffer.read().decode("utf-8", "replace") if text == "-" else text
-        with _progress(quiet=as_json) as tell:
-            answer = Planner(base, progress=tell, note=_note).route(said, session=session)
-    except (BaseError, SessionError, RoadDataMissing, OSError) as error:
-        if as_json:
-            typer.echo(json.dumps(error_object(str(error), session)))
-        _fail(str(error))
-    shown, written, failed = answer_object(answer), [], ""
-    try:
-        written = write_files(answer, map_file=map_file, gpx=gpx, geojson=geojson)
-    except OSError as error:
-        failed = str(error)
-        shown["error"] = failed
-    if as_json:
-        # ASCII only: no encoding of the output can spoil it, and no terminal finds an escape in it.
-        typer.echo(json.dumps(shown))
-    else:
-        console = Console()
-        console.soft_wrap = not console.is_terminal  # in a file or a pipe a line stays a line
-        print_answer(answer, console, written)
-    if failed:
-        _fail(failed)
-    raise typer.Exit(int(answer.status))
+    _answer(
+        ROUTE,
+        lambda planner: planner.route(_said(text), session=session),
+        lambda answer: write_route(answer, map_file=map_file, gpx=gpx, geojson=geojson),
+        targets=(map_file, gpx, geojson),
+        as_json=as_json,
+        session=session,
+        base=base,
+    )
+
+
+@app.command()
+def project(
+    text: Annotated[
+        str, typer.Argument(help="What is to be done, in your own words; - reads standard input.")
+    ],
+    as_json: AsJson = False,
+    session: Session = None,
+    base: Base = None,
+) -> None:
+    """Schedule a project: who does which task when; or revise the one of a session."""
+    from planner.report import PROJECT
+
+    _answer(
+        PROJECT,
+        lambda planner: planner.project(_said(text), session=session),
+        lambda _answer: [],
+        targets=(),
+        as_json=as_json,
+        session=session,
+        base=base,
+    )
 
 
 @app.command("eval")
@@ -150,6 +161,62 @@ def doctor() -> None:
     for finding in findings:
         typer.echo(f"{'ok ' if finding.ok else '!! '} {finding.what:<{width}}  {finding.detail}")
     raise typer.Exit(0 if all(f.ok for f in findings) else 1)
+
+
+def _said(text: str) -> str:
+    """The person's words: the argument, or for ``-`` standard input."""
+    return sys.stdin.buffer.read().decode("utf-8", "replace") if text == "-" else text
+
+
+def _answer(
+    domain: Domain,
+    ask: Callable[[Planner], Answer],
+    write: Callable[[Answer], list[Path]],
+    *,
+    targets: Sequence[Path | None],
+    as_json: bool,
+    session: str | None,
+    base: Path | None,
+) -> NoReturn:
+    """Ask the planner, write the files, print the answer, and end with its exit code.
+
+    Args:
+        domain: How answers are shown.
+        ask: Gets the answer.
+        write: Writes the files that were asked for and returns them.
+        targets: Where those files are, so that a wrong place is found out before long work.
+    """
+    from planner import BaseError, Planner, SessionError
+    from planner.report import answer_object, error_object, print_answer
+    from planner.write import check_target
+    from tools.roads import RoadDataMissing
+
+    try:
+        for target in targets:
+            if target is not None:
+                check_target(target)
+        with _progress(quiet=as_json) as tell:
+            answer = ask(Planner(base, progress=tell, note=_note))
+    except (BaseError, SessionError, RoadDataMissing, OSError) as error:
+        if as_json:
+            typer.echo(json.dumps(error_object(str(error), session, domain)))
+        _fail(str(error))
+    shown, written, failed = answer_object(answer, domain), [], ""
+    try:
+        written = write(answer)
+    except OSError as error:
+        failed = str(error)
+        shown["error"] = failed
+    if as_json:
+        # ASCII only: no encoding of the output can spoil it, and no terminal finds an escape in it.
+        typer.echo(json.dumps(shown))
+    else:
+        console = Console()
+        console.soft_wrap = not console.is_terminal  # in a file or a pipe a line stays a line
+        print_answer(answer, domain, console, written)
+    if failed:
+        _fail(failed)
+    raise typer.Exit(int(answer.status))
 
 
 def _fail(message: str) -> NoReturn:

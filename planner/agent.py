@@ -73,6 +73,10 @@ class Planner:
         """Plan a route, or revise the one of a session; see ``plan``."""
         return self.plan(text, session=session, tools={"route": TOOLS["route"]})
 
+    def project(self, text: str, *, session: str | None = None) -> Answer:
+        """Schedule a project, or revise the one of a session; see ``plan``."""
+        return self.plan(text, session=session, tools={"project": TOOLS["project"]})
+
     def plan(
         self, text: str, *, session: str | None = None, tools: Mapping[str, Tool] | None = None
     ) -> Answer:
@@ -87,15 +91,16 @@ class Planner:
             BaseError: If the model cannot be loaded.
             SessionError: If the session cannot be read, continued or stored. It is as it was before.
         """
-        began = time.perf_counter()
+        began, tools = time.perf_counter(), tools or TOOLS
         said = text.encode("utf-8", "replace").decode("utf-8")  # what is no text at all becomes "?"
         if not any(character.isprintable() and not character.isspace() for character in said):
-            return _refused("there is no text: say where the trip starts and ends", session, began)
+            needs = " or ".join(tool.needs for tool in tools.values())
+            return _refused(f"there is no text: say {needs}", session, began)
         limits = self._budget
         config: Any = {"configurable": thread(session), "recursion_limit": limits.steps}
         try:
             with open_session(self._sessions, session) as store:
-                loop = build_loop(self.reader(), tools or TOOLS, limits, self._progress)
+                loop = build_loop(self.reader(), tools, limits, self._progress)
                 graph = loop.compile(checkpointer=store)
                 done: Any = graph.invoke({"text": said}, config, durability="exit")
         except TooLong as error:

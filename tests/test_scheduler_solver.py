@@ -89,7 +89,14 @@ def test_every_schedule_found_keeps_every_constraint(request_: ScheduleRequest) 
     assert broken(request_, answer) == []
     assert answer.optimal and answer.bound == answer.days and not answer.broken
     assert all(task.slack >= 0 for task in answer.tasks)
-    assert any(task.critical for task in answer.tasks)
+    critical = {task.task for task in answer.tasks if task.critical}
+    assert critical and set(answer.critical_path) <= critical
+
+
+def test_the_critical_path_is_the_chain_that_waits_for_each_other() -> None:
+    answer = plan_project(project(), silent)
+    assert answer.critical_path == ("dig", "pour", "plant")
+    assert [task.critical for task in answer.tasks] == [True, True, False, True]
 
 
 @SLOW

@@ -6,16 +6,16 @@ from pydantic import BaseModel
 
 from tools.code_writer.arguments import CodeArguments
 from tools.roads.tool import ROUTE_TOOL
-from tools.scheduler.arguments import ProjectArguments
+from tools.scheduler.tool import PROJECT_TOOL
 from tools.tool import Tool
 
 __all__ = ["ARGUMENTS", "TOOLS"]
 
-TOOLS: dict[str, Tool] = {tool.name: tool for tool in (ROUTE_TOOL,)}
+TOOLS: dict[str, Tool] = {tool.name: tool for tool in (ROUTE_TOOL, PROJECT_TOOL)}
 
 ARGUMENTS: dict[str, type[BaseModel]] = {
     "route": ROUTE_TOOL.arguments,
-    "project": ProjectArguments,
+    "project": PROJECT_TOOL.arguments,
     "code": CodeArguments,
 }
 """What the model learns to read, also where no tool acts on it yet."""

@@ -73,6 +73,7 @@ class Tool:
     Attributes:
         name: First line of its calls.
         description: One sentence for the person and for other agents.
+        needs: What a request says at least: the rest of a sentence that begins with "say".
         arguments: The call as written; every field says how with ``tools.notation.Line``.
         prepare: Turns a call into a request with everything resolved, or into questions.
         constraints: The request in the fields of the public schema.
@@ -84,6 +85,7 @@ class Tool:
 
     name: str
     description: str
+    needs: str
     arguments: type[BaseModel]
     prepare: Callable[[Any, Progress], BaseModel | Questions]
     constraints: Callable[[Any], dict[str, Any]]

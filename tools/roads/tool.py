@@ -171,6 +171,7 @@ def _warnings(answer: RouteAnswer) -> tuple[str, ...]:
 ROUTE_TOOL = Tool(
     name="route",
     description="Plan a car route in the United States on real roads.",
+    needs="where the trip starts and ends",
     arguments=RouteArguments,
     prepare=_prepare,
     constraints=_constraints,

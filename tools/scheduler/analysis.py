@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import networkx as nx
+import numpy as np
 
-from tools.scheduler.problem import Arc, Plan, Problem
+from tools.scheduler.problem import Arc, Plan, Problem, grouped
 
 __all__ = ["Order", "order_of_work"]
 
@@ -32,6 +34,11 @@ class Order:
     arcs: tuple[Arc, ...]
     sequence: tuple[int, ...]
 
+    @cached_property
+    def into(self) -> tuple[tuple[Arc, ...], ...]:
+        """The arcs that end at each job."""
+        return grouped(len(self.problem.jobs), ((arc.after, arc) for arc in self.arcs))
+
     def counts(self, arc: Arc) -> bool:
         """Whether an arc still has something to say about its later job."""
         after = self.problem.jobs[arc.after]
@@ -41,7 +48,7 @@ class Order:
     def slack(self) -> tuple[int, ...]:
         """Slots by which each job can begin later; see the module's description."""
         problem, plan = self.problem, self.plan
-        out_of = _grouped(len(problem.jobs), self.arcs, incoming=False)
+        out_of = grouped(len(problem.jobs), ((arc.before, arc) for arc in self.arcs))
         latest = list(plan.starts)
         latest_end = list(plan.ends)
         for place in reversed(self.sequence):
@@ -70,9 +77,8 @@ class Order:
             latest_end[place] = working.finish(latest[place], job.length)
         return tuple(late - start for late, start in zip(latest, plan.starts, strict=True))
 
-    def critical_path(self) -> tuple[int, ...]:
-        """The longest chain of critical jobs that wait for each other, by slots of work."""
-        slack = self.slack()
+    def critical_path(self, slack: Sequence[int]) -> tuple[int, ...]:
+        """The longest chain of jobs without slack that wait for each other, by slots of work."""
         graph = nx.DiGraph()
         for place, job in enumerate(self.problem.jobs):
             if not slack[place] and job.ended is None:
@@ -82,52 +88,52 @@ class Order:
                 graph.add_edge(arc.before, arc.after, weight=self.problem.jobs[arc.before].length)
         # The last job's own work is on no edge: one more node ends every chain.
         graph.add_weighted_edges_from(
-            (place, None, self.problem.jobs[place].length) for place in list(graph.nodes)
+            (place, -1, self.problem.jobs[place].length) for place in list(graph.nodes)
         )
-        return tuple(place for place in nx.dag_longest_path(graph) if place is not None)
+        return tuple(place for place in nx.dag_longest_path(graph) if place >= 0)
 
-    def forward(self, lengths: Sequence[int], no_sooner: Sequence[int] | None = None) -> Plan:
+    def forward(
+        self, lengths: np.ndarray, no_sooner: Sequence[int] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The plan with other lengths in the same order of work, nothing sooner than it has to wait.
 
         Args:
-            lengths: Slots of work of each job.
+            lengths: Slots of work, (jobs, runs): every run is a plan of its own.
             no_sooner: Starts that no job may be before; the jobs' releases if not given.
+
+        Returns:
+            Starts and ends in slots, each (jobs, runs).
         """
-        problem = self.problem
-        into = _grouped(len(problem.jobs), self.arcs, incoming=True)
-        starts, ends = list(self.plan.starts), list(self.plan.ends)
+        problem, shape = self.problem, lengths.shape
+        runs = shape[1]
+        starts, ends = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         for place in self.sequence:
-            job = problem.jobs[place]
+            job, length = problem.jobs[place], lengths[place]
             if job.ended is not None:
+                starts[place], ends[place] = job.begun or 0, job.ended
                 continue
-            start, end = (job.release if no_sooner is None else no_sooner[place]), 0
-            for arc in into[place]:
+            start = np.full(runs, job.release if no_sooner is None else no_sooner[place])
+            end = np.zeros(runs, dtype=np.int64)
+            for arc in self.into[place]:
                 if not self.counts(arc):
                     continue
+                begun = problem.jobs[arc.before].begun
                 if arc.kind in ("FS", "FF"):
                     moment = ends[arc.before]
                 else:
-                    begun = problem.jobs[arc.before].begun
-                    moment = starts[arc.before] if begun is None else begun
+                    moment = starts[arc.before] if begun is None else np.full(runs, begun)
                 if arc.kind in ("FS", "SS"):
-                    start = max(start, moment + arc.lag)
+                    start = np.maximum(start, moment + arc.lag)
                 else:
-                    end = max(end, moment + arc.lag)
-            length = lengths[place]
-            if not length:
-                starts[place] = ends[place] = max(start, end)
-                continue
+                    end = np.maximum(end, moment + arc.lag)
             working = problem.working(job.people(self.plan.chosen[place]))
-            starts[place] = working.next_start(max(start, working.earliest_start(end, length)))
-            ends[place] = working.finish(starts[place], length)
-        return Plan(tuple(starts), tuple(ends), self.plan.chosen)
-
-
-def _grouped(count: int, arcs: Sequence[Arc], incoming: bool) -> list[list[Arc]]:
-    groups: list[list[Arc]] = [[] for _ in range(count)]
-    for arc in arcs:
-        groups[arc.after if incoming else arc.before].append(arc)
-    return groups
+            # In the people's own slots work has no gaps.
+            first = np.maximum(working.ranks(start), working.ranks(np.maximum(end - 1, 0)) - length + 1)
+            last = working.slots(first + np.maximum(length, 1) - 1)
+            milestone = np.maximum(start, end)
+            starts[place] = np.where(length > 0, working.slots(first), milestone)
+            ends[place] = np.where(length > 0, last + 1, milestone)
+        return starts, ends
 
 
 def order_of_work(problem: Problem, plan: Plan) -> Order:

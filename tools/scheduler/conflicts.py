@@ -141,11 +141,8 @@ def _in_words(wish: Wish, request: ScheduleRequest) -> str:
     number = int(key)
     if kind == "absence":
         absence = request.absences[number]
-        when = (
-            f"on {absence.first}" if absence.first == absence.last else f"{absence.first} to {absence.last}"
-        )
-        part = "" if absence.part == "day" else f", in the {absence.part}"
-        return f"{absence.who} is away {when}{part}"
+        on = "on " if absence.first == absence.last else ""
+        return f"{absence.who} is away {on}{_when(absence)}"
     if kind == "link":
         link = request.links[number]
         return f"{link.after!r} {_KINDS[link.kind]} {link.before!r}" + _lag(link.lag)

@@ -7,9 +7,9 @@ from datetime import date
 
 import numpy as np
 
-from tools.scheduler.analysis import Order, order_of_work
+from tools.scheduler.analysis import order_of_work
 from tools.scheduler.planning import plan_of
-from tools.scheduler.problem import Arc, problem_of
+from tools.scheduler.problem import problem_of
 from tools.scheduler.types import QUARTERS, Estimate, ScheduleAnswer, ScheduleRequest
 
 __all__ = ["Finish", "finish_distribution"]
@@ -56,7 +56,8 @@ def finish_distribution(
             days = _pert(task.estimate, runs, chance)
             sampled = np.ceil(days * QUARTERS - 1e-6).astype(np.int64)
         lengths.append(sampled)
-    finish = _finishes(order_of_work(problem, plan), np.array(lengths))
+    _, ends = order_of_work(problem, plan).forward(np.array(lengths))
+    finish = ends.max(axis=0)
     p50, p80, p95 = (
         calendar.end(int(slot))[0] for slot in np.percentile(finish, (50, 80, 95), method="inverted_cdf")
     )
@@ -70,39 +71,3 @@ def _pert(estimate: Estimate, runs: int, chance: np.random.Generator) -> np.ndar
     alpha = 1 + 4 * (estimate.likely - estimate.best) / width
     beta = 1 + 4 * (estimate.worst - estimate.likely) / width
     return estimate.best + width * chance.beta(alpha, beta, runs)
-
-
-def _finishes(order: Order, lengths: np.ndarray) -> np.ndarray:
-    """The last end of every run: ``Order.forward`` for all of them at once. Shape (runs,)."""
-    problem, plan = order.problem, order.plan
-    into: list[list[Arc]] = [[] for _ in problem.jobs]
-    for arc in order.arcs:
-        into[arc.after].append(arc)
-    shape = lengths.shape
-    starts, ends = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    for place in order.sequence:
-        job = problem.jobs[place]
-        if job.ended is not None:
-            starts[place], ends[place] = job.begun or 0, job.ended
-            continue
-        start, end = np.full(shape[1], job.release), np.zeros(shape[1], dtype=np.int64)
-        for arc in into[place]:
-            if not order.counts(arc):
-                continue
-            if arc.kind in ("FS", "FF"):
-                moment = ends[arc.before]
-            else:
-                begun = problem.jobs[arc.before].begun
-                moment = starts[arc.before] if begun is None else np.full(shape[1], begun)
-            if arc.kind in ("FS", "SS"):
-                start = np.maximum(start, moment + arc.lag)
-            else:
-                end = np.maximum(end, moment + arc.lag)
-        working, length = problem.working(job.people(plan.chosen[place])), lengths[place]
-        first = np.maximum(working.ranks(start), working.ranks(np.maximum(end - 1, 0)) - length + 1)
-        worked = length > 0
-        starts[place] = np.where(worked, working.slots(first), np.maximum(start, end))
-        ends[place] = np.where(
-            worked, working.slots(first + np.maximum(length, 1) - 1) + 1, np.maximum(start, end)
-        )
-    return ends.max(axis=0)

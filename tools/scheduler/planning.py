@@ -39,7 +39,8 @@ def plan_project(
     if broken and not solution.unsure:
         progress("finding what contradicts", 0.9)
         conflict = explain(problem, calendar, request, plan, min(seconds, _EXPLAIN_SECONDS), seed)
-    slack = order_of_work(problem, plan).slack()
+    order = order_of_work(problem, plan)
+    slack = order.slack()
     tasks = scheduled_tasks(problem, calendar, plan, slack, request)
     return ScheduleAnswer(
         tasks=tasks,
@@ -48,6 +49,7 @@ def plan_project(
         bound=solution.bound / QUARTERS,
         optimal=solution.optimal,
         broken=broken,
+        critical_path=tuple(problem.jobs[place].name for place in order.critical_path(slack)),
         conflict=conflict,
         warnings=tuple(_warnings(request, solution)),
     )

@@ -11,7 +11,7 @@ import networkx as nx
 from tools.scheduler.calendar import Calendar, Working
 from tools.scheduler.types import QUARTERS, Happened, LinkKind, ScheduledTask, ScheduleRequest, Task, quarters
 
-__all__ = ["Arc", "Job", "Plan", "Problem", "problem_of", "scheduled_tasks"]
+__all__ = ["Arc", "Job", "Plan", "Problem", "grouped", "problem_of", "scheduled_tasks"]
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,12 @@ class Problem:
     @cached_property
     def into(self) -> tuple[tuple[Arc, ...], ...]:
         """The arcs that end at each job."""
-        return _grouped(len(self.jobs), ((arc.after, arc) for arc in self.arcs))
+        return grouped(len(self.jobs), ((arc.after, arc) for arc in self.arcs))
 
     @cached_property
     def out_of(self) -> tuple[tuple[Arc, ...], ...]:
         """The arcs that start at each job."""
-        return _grouped(len(self.jobs), ((arc.before, arc) for arc in self.arcs))
+        return grouped(len(self.jobs), ((arc.before, arc) for arc in self.arcs))
 
     @cached_property
     def order(self) -> tuple[int, ...]:
@@ -158,7 +158,8 @@ class Problem:
         return late + (max(plan.makespan - self.deadline, 0) if self.deadline is not None else 0)
 
 
-def _grouped(count: int, pairs: Iterable[tuple[int, Arc]]) -> tuple[tuple[Arc, ...], ...]:
+def grouped(count: int, pairs: Iterable[tuple[int, Arc]]) -> tuple[tuple[Arc, ...], ...]:
+    """The arcs of each of ``count`` jobs, from pairs of a job's number and an arc."""
     groups: list[list[Arc]] = [[] for _ in range(count)]
     for key, arc in pairs:
         groups[key].append(arc)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
+
 from tools.scheduler.analysis import order_of_work
 from tools.scheduler.planning import plan_of, plan_project
 from tools.scheduler.problem import problem_of
@@ -76,7 +78,8 @@ def what_if(
     plan = plan_of(problem, calendar, answer.tasks)
     lengths = [job.length for job in problem.jobs]
     lengths[place] += quarters(days)
-    shifted = order_of_work(problem, plan).forward(lengths, plan.starts)
+    _, shifted = order_of_work(problem, plan).forward(np.array(lengths)[:, None], plan.starts)
+    ends = shifted[:, 0].tolist()
     longer = request.tasks[place].model_copy(
         update={"days": request.tasks[place].length / QUARTERS + days, "effort": None}
     )
@@ -84,10 +87,10 @@ def what_if(
     changed = request.model_copy(update={"tasks": tasks})
     return Slip(
         before=answer.finish,
-        same_order=calendar.end(shifted.makespan)[0],
+        same_order=calendar.end(max(ends))[0],
         moved={
             job.name: (now - then) / QUARTERS
-            for job, then, now in zip(problem.jobs, plan.ends, shifted.ends, strict=True)
+            for job, then, now in zip(problem.jobs, plan.ends, ends, strict=True)
             if now > then
         },
         replanned=plan_project(changed, progress),

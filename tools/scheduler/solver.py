@@ -15,7 +15,7 @@ from ortools.sat.python import cp_model
 from tools.scheduler.model import ScheduleModel
 from tools.scheduler.problem import Plan, Problem
 from tools.scheduler.serial import list_schedule
-from tools.tool import Progress
+from tools.tool import Progress, silent
 
 __all__ = ["Solution", "cp_solver", "solve"]
 
@@ -42,10 +42,6 @@ class Solution:
     unsure: bool = False
 
 
-def _silent(_stage: str, _share: float) -> None:
-    """No progress wanted."""
-
-
 def cp_solver(seconds: float, workers: int, seed: int) -> cp_model.CpSolver:
     """A solver with a time limit; unless it runs out, a model, workers and a seed give the same plan."""
     solver = cp_model.CpSolver()
@@ -62,7 +58,7 @@ def solve(
     seconds: float = 10.0,
     workers: int = 1,
     seed: int = 0,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Solution:
     """Find a plan that finishes as early as possible, and of these a level one.
 

@@ -7,7 +7,6 @@ from datetime import date
 from typing import Any
 
 from tools.scheduler.arguments import ProjectArguments
-from tools.scheduler.planning import plan_project
 from tools.scheduler.resolve import resolve
 from tools.scheduler.types import QUARTERS, ScheduleAnswer, ScheduleRequest
 from tools.scheduler.verify import verify
@@ -33,6 +32,7 @@ def project_tool(today: Callable[[], date] = date.today) -> Tool:
     return Tool(
         name="project",
         description="Plan a project: who does which task when, so that it is finished soonest.",
+        needs="what is to be done",
         arguments=ProjectArguments,
         prepare=prepare,
         constraints=_constraints,
@@ -83,6 +83,9 @@ def _number(value: float) -> float | int:
 
 
 def _run(request: ScheduleRequest, progress: Progress) -> ScheduleAnswer:
+    # OR-tools takes seconds to import, which only a plan of a project needs to wait for.
+    from tools.scheduler.planning import plan_project
+
     seconds = _SECONDS if len(request.tasks) <= _LARGE else _LARGE_SECONDS
     return plan_project(request, progress, seconds, workers=1)
 

@@ -258,7 +258,8 @@ class Conflict(_Frozen):
     """Why not everything can be had.
 
     Attributes:
-        wishes: Each in words; they contradict each other, and none of them can be left out of that.
+        wishes: Each in words; they contradict each other, and none of them can be left out of that, unless
+            time ran out before all were tried.
         changes: Single changes that would help, in words, least first.
     """
 
@@ -276,6 +277,7 @@ class ScheduleAnswer(_Frozen):
         bound: Makespan, in working days, that no plan can be below.
         optimal: Whether ``days`` is proved least.
         broken: Wishes that the schedule breaks, in words; empty if it keeps them all.
+        critical_path: Names of the tasks of the longest chain of critical ones that wait for each other.
         conflict: Why, where something is broken and the reason was found.
         warnings: What the person should know.
     """
@@ -286,6 +288,7 @@ class ScheduleAnswer(_Frozen):
     bound: float
     optimal: bool
     broken: tuple[str, ...] = ()
+    critical_path: tuple[str, ...] = ()
     conflict: Conflict | None = None
     warnings: tuple[str, ...] = ()
 

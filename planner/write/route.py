@@ -1,9 +1,8 @@
-"""Write files: a route as map, GPX, GeoJSON. Each file appears whole or not at all."""
+"""A route as map, GPX and GeoJSON."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from planner.answer import Answer
@@ -14,24 +13,10 @@ from tools.roads.map import render_map
 from tools.roads.tool import gazetteer, router
 from tools.tool import silent
 
-__all__ = ["check_target", "write_files"]
+__all__ = ["write_route"]
 
 
-def check_target(path: Path) -> None:
-    """Find out before long work that a file cannot be written.
-
-    Raises:
-        OSError: If its folder is missing or closed, or something else than a file is in its place.
-    """
-    if path.exists() and not path.is_file():
-        raise OSError(f"cannot write {path}: it is not a plain file")
-    if not path.parent.is_dir():
-        raise OSError(f"cannot write {path}: there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise OSError(f"cannot write {path}: no permission to write in {path.parent}")
-
-
-def write_files(
+def write_route(
     answer: Answer, *, map_file: Path | None, gpx: Path | None, geojson: Path | None
 ) -> list[Path]:
     """Write what was asked for; nothing where there is no route.

@@ -1,0 +1,118 @@
+"""A schedule for people and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from planner.answer import Answer
+from planner.report.domain import Domain, field_lines, shown, visible
+from tools.scheduler.types import QUARTERS, ScheduleAnswer, ScheduledTask
+
+__all__ = ["PROJECT"]
+
+_LEAST_BARS, _MOST_BARS = 20, 60  # characters
+_BESIDE_BARS = 62  # characters that the other columns take, about
+
+
+def _fields(answer: Answer) -> dict[str, Any]:
+    found = answer.result
+    return {"schedule": _schedule(found) if isinstance(found, ScheduleAnswer) else None}
+
+
+def _schedule(found: ScheduleAnswer) -> list[dict[str, Any]]:
+    return [
+        {
+            "task": task.task,
+            "start": task.start.isoformat(),
+            "end": task.end.isoformat(),
+            "who": [*task.who],
+            "critical": task.critical,
+            "slack": task.slack,
+        }
+        for task in found.tasks
+    ]
+
+
+def _understood(constraints: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """A line for each task and each absence, and for every other field one."""
+    for name, value in constraints.items():
+        if name == "tasks":
+            yield from (("task", _task(task)) for task in value)
+        elif name == "days_off":
+            yield from (("off", f"{off['who']}: {off['from']} to {off['to']}") for off in value)
+        else:
+            yield from field_lines({name: value})
+
+
+def _task(task: Mapping[str, Any]) -> str:
+    days = f"{task['days']:g} day{'s' if task['days'] != 1 else ''}"
+    after = f", after {', '.join(task['after'])}" if task.get("after") else ""
+    who = f", by {', '.join(task['who'])}" if task.get("who") else ""
+    return f"{task['name']}: {days}{after}{who}"
+
+
+def _show(answer: Answer, console: Console) -> None:
+    if isinstance(found := answer.result, ScheduleAnswer):
+        _print_schedule(found, console)
+
+
+def _print_schedule(found: ScheduleAnswer, console: Console) -> None:
+    """A row for each task, in order of time, with its bar in the Gantt chart."""
+    width = min(max(console.width - _BESIDE_BARS, _LEAST_BARS), _MOST_BARS)
+    first, last = min(task.start for task in found.tasks), found.finish
+    table = Table(box=None, pad_edge=False)
+    for heading in ("task", "start", "end", "who"):
+        table.add_column(heading, no_wrap=heading in ("start", "end"))
+    table.add_column("slack", justify="right")
+    table.add_column(f"{first:%d %b} to {last:%d %b %Y}", no_wrap=True)
+    for task in sorted(found.tasks, key=lambda task: (task.start, task.begins, task.end, task.ends)):
+        table.add_row(
+            Text(visible(task.task)),
+            task.start.isoformat(),
+            task.end.isoformat(),
+            Text(visible(", ".join(task.who))),
+            "critical" if task.critical else f"{task.slack:g} d",
+            _bar(task, first, last, width),
+        )
+    console.print("\n[bold]Schedule[/bold]")
+    console.print(table)
+    least = "no plan is shorter" if found.optimal else f"at least {found.bound:g} are needed"
+    console.print(f"  finished on {found.finish}, {found.days:g} working days; {least}", highlight=False)
+    if len(found.critical_path) > 1:
+        path = shown(" -> ".join(found.critical_path))
+        console.print(f"  critical path: {path}", highlight=False)
+
+
+def _bar(task: ScheduledTask, first: date, last: date, width: int) -> Text:
+    """The task's span from its begin to its end, calendar days from left to right."""
+    days = (last - first).days + 1
+
+    def place(day: date, gone: int) -> float:
+        return ((day - first).days + gone / QUARTERS) / days * width
+
+    begin, end = place(task.start, task.begins), place(task.end, task.ends)
+    if begin == end:  # a milestone
+        return Text(" " * min(int(begin), width - 1) + "◆", style="red" if task.critical else "")
+    before = min(int(begin), width - 1)
+    return Text.assemble(
+        " " * before, ("█" * max(round(end) - before, 1), "red" if task.critical else "cyan")
+    )
+
+
+def _unsatisfied(_answer: Answer) -> str:
+    return "Not every wish can be kept; this is the nearest plan."
+
+
+PROJECT = Domain(
+    empty={"schedule": None},
+    fields=_fields,
+    understood=_understood,
+    show=_show,
+    unsatisfied=_unsatisfied,
+)
