@@ -163,10 +163,10 @@ def read_adapter(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, i
 
 
 def with_slots(tensors: Mapping[str, torch.Tensor], count: int) -> dict[str, torch.Tensor]:
-    """An adapter for ``count`` slots from one for fewer: each slot's embedding goes to its neighbours too.
+    """An adapter for ``count`` slots from one for another number: each slot's embedding goes to its neighbours.
 
-    Nothing else of an adapter depends on the number of slots, and slots stand behind chunks of the text,
-    so twice as many with chunks half as long read at once what fewer did.
+    Nothing else of an adapter depends on the number of slots, and the embeddings are what slots start a
+    latent step from.
     """
     old = tensors["model.slot_embeddings"]
     return dict(tensors) | {"model.slot_embeddings": old[torch.arange(count) * len(old) // count].clone()}
