@@ -163,7 +163,7 @@ def read_adapter(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, i
 
 
 def with_slots(tensors: Mapping[str, torch.Tensor], count: int) -> dict[str, torch.Tensor]:
-    """An adapter for ``count`` slots from one for another number: each slot's embedding goes to its neighbours.
+    """An adapter for another number of slots: each slot's embedding goes to its neighbours.
 
     Nothing else of an adapter depends on the number of slots, and the embeddings are what slots start a
     latent step from.

@@ -34,7 +34,8 @@ def ids(count):
 @pytest.mark.parametrize(("tokens", "past"), [(1, 0), (40, 0), (1, 60), (30, 60)])
 def test_counted_operations_equal_those_that_run(family, reads, writes, tokens, past):
     model = tiny_model(family).fold()
-    cache, drafts = DynamicCache(config=model.config), []
+    cache = DynamicCache(config=model.config)
+    drafts: list[torch.Tensor] = []
     with torch.no_grad():
         state = model(ids(9), write=True).latent_state if reads else None
         if past:

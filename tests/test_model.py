@@ -1,5 +1,6 @@
 """The persistent-memory decoder: its base at the start, causal, and the same in every order of reading."""
 
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -18,7 +19,7 @@ from tests.tiny import FAMILIES, MEMORY, SIZES, tiny_base, tiny_model
 
 FAMILY = pytest.mark.parametrize("family", FAMILIES)
 # Scales of a state are kept in half precision.
-ROUNDED = {"atol": 2e-5, "rtol": 1e-3}
+ROUNDED: dict[str, Any] = {"atol": 2e-5, "rtol": 1e-3}
 
 
 def tokens(*shape, seed=0):
