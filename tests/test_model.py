@@ -112,7 +112,8 @@ def test_chunks_and_single_tokens_equal_one_forward(family, with_state, chunks):
     with torch.no_grad():
         held = model(tokens(3, 9, seed=5), write=True).latent_state if with_state else None
         whole = model(ids, attention_mask=mask, latent_state=held, write=True)
-        cache, drafts, logits, start = DynamicCache(), [], [], 0
+        cache, logits, start = DynamicCache(), [], 0
+        drafts: list[torch.Tensor] = []
         for size in chunks:
             last = start + size == 13
             out = model(
