@@ -1,4 +1,4 @@
-"""The command line: ``planner route``, ``project``, ``eval``, ``train``, ``doctor``."""
+"""The command line: ``planner route``, ``project``, ``eval``, ``train``, ``calibrate``, ``doctor``."""
 
 from __future__ import annotations
 
@@ -153,6 +153,26 @@ def train(config: Annotated[Path, typer.Argument(help="Training configuration (Y
     except (ConfigError, BaseError, AdapterError, OSError, KeyError) as error:
         _fail(str(error))
     typer.echo(f"the adapter is {adapter}")
+
+
+@app.command()
+def calibrate(
+    conversations: Annotated[int, typer.Option(min=2, help="How many to generate and read.")] = 150,
+    adapter: Annotated[Path | None, typer.Option(help="Other trained weights of the same base.")] = None,
+    base: Base = None,
+) -> None:
+    """Fit how sure the reader is to how often it is right; the result is kept beside the weights."""
+    from planner import BaseError
+    from planner.calibrate import calibrate_weights
+
+    gc.enable()  # see main
+    with _progress(quiet=False) as tell:
+        try:
+            lines = calibrate_weights(conversations, base=base, adapter=adapter, progress=tell, note=_note)
+        except (BaseError, OSError) as error:
+            _fail(str(error))
+    for line in lines:
+        typer.echo(line)
 
 
 @app.command()

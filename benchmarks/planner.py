@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from rich.table import Table
 from transformers import PreTrainedModel
 
-from lpm_model.base import ADAPTER_NAME, LoadedModel, shipped_adapter
+from lpm_model.base import LoadedModel, adapter_file
 from lpm_model.configuration import LPMConfig
 from lpm_model.decoding import ConstrainedDecoder
 from lpm_model.flops import remembering_turn_flops, rereading_turn_flops
@@ -171,7 +171,7 @@ def model_against_base(
 
 def adapter_size(base: Path | None) -> list[Row]:
     """The file that training made."""
-    path = base / ADAPTER_NAME if base else shipped_adapter()
+    path = adapter_file(base)
     return [("adapter", f"{path.stat().st_size / 1e6:.1f} MB", "24 MB")]
 
 

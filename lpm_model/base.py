@@ -29,6 +29,7 @@ __all__ = [
     "ADAPTER_NAME",
     "BaseError",
     "LoadedModel",
+    "adapter_file",
     "convert_embedded",
     "embedded_gguf",
     "load_for_training",
@@ -62,6 +63,11 @@ class LoadedModel:
 def shipped_adapter() -> Path:
     """The adapter for the embedded base that comes with this package."""
     return Path(__file__).parent / "weights" / ADAPTER_NAME
+
+
+def adapter_file(base: str | Path | None) -> Path:
+    """Where the adapter of a base stands: in its folder, or in this package for the embedded one (None)."""
+    return shipped_adapter() if base is None else Path(base) / ADAPTER_NAME
 
 
 def embedded_gguf() -> Path:
@@ -153,8 +159,7 @@ def load_model(
         BaseError: If the base or its adapter is missing, damaged or does not fit.
     """
     config, tensors, tokenizer, name = _find(base, cache, progress, note)
-    if adapter is None:
-        adapter = shipped_adapter() if base is None else Path(base) / ADAPTER_NAME
+    adapter = adapter or adapter_file(base)
     if not adapter.is_file():
         raise BaseError(
             f"there is no {adapter}: without it the memory is untrained and would read nothing. "

@@ -19,7 +19,10 @@ from transformers.cache_utils import DynamicCache
 from lpm_model.decoder import WithHead
 from lpm_model.text import answer_ids, prompt_ids
 
-__all__ = ["ConstrainedDecoder", "Decoded"]
+__all__ = ["NOTICED", "ConstrainedDecoder", "Decoded"]
+
+NOTICED = 0.01
+"""Least probability of a token that was not taken for it to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,9 @@ class Decoded:
         text: The text, valid under the grammar if ``complete``.
         complete: Whether the grammar was satisfied within the budget.
         spans: For each chosen token its text's end in ``text`` and its probability among the tokens
-            that the grammar allowed. Forced tokens have none.
+            that the grammar allowed. Forced tokens have none, and neither has the end.
+        rivals: What was nearly written: where in ``text`` a choice was made, the text of a token that was
+            not taken though its probability was ``NOTICED`` or more, and that probability.
         tokens: Tokens written, forced ones included.
         forwards: Calls of the model.
     """
@@ -38,6 +43,7 @@ class Decoded:
     text: str
     complete: bool
     spans: tuple[tuple[int, float], ...]
+    rivals: tuple[tuple[int, str, float], ...]
     tokens: int
     forwards: int
 
@@ -92,6 +98,7 @@ class ConstrainedDecoder:
         pending = [*(context or []), *prompt_ids(self.tokenizer)]
         written: list[int] = []
         chosen: list[tuple[int, float]] = []
+        nearly: list[tuple[int, int, float]] = []
         forwards = 0
         while len(written) < max_tokens:
             forced = matcher.compute_ff_tokens()
@@ -116,18 +123,24 @@ class ConstrainedDecoder:
                 : self.model.config.vocab_size
             ]
             logits = out.logits[0, -1].float().masked_fill(torch.from_numpy(allowed == 0), -torch.inf)
-            token = int(logits.argmax())
-            probability = float(torch.softmax(logits, -1)[token])
+            chances = torch.softmax(logits, -1)
+            token = int(chances.argmax())
+            others = (chances >= NOTICED).nonzero()[:, 0].tolist()
+            nearly += [(len(written), o, float(chances[o])) for o in others if o not in (token, self._end)]
             matcher.consume_token(token)
             if token == self._end:
-                chosen.append((len(written), probability))
                 break
             written.append(token)
-            chosen.append((len(written), probability))
+            chosen.append((len(written), float(chances[token])))
             pending = [token]
+
+        def length(count: int) -> int:
+            return len(self.tokenizer.decode(written[:count]))
+
+        ends = tuple((length(count), p) for count, p in chosen)
+        rivals = tuple((length(count), self.tokenizer.decode([other]), p) for count, other, p in nearly)
         text = self.tokenizer.decode(written)
-        ends = [(len(self.tokenizer.decode(written[:count])), p) for count, p in chosen]
-        return Decoded(text, matcher.is_accepting(), tuple(ends), len(written), forwards)
+        return Decoded(text, matcher.is_accepting(), ends, rivals, len(written), forwards)
 
     @torch.inference_mode()
     def log_likelihoods(self, texts: Sequence[str], state: torch.Tensor | None) -> tuple[float, ...]:

@@ -9,9 +9,10 @@ from typing import Any
 
 from langgraph.errors import GraphRecursionError
 
-from lpm_model.base import load_model
+from lpm_model.base import adapter_file, load_model
 from lpm_model.state import StateFileError
 from planner.answer import Answer, Status, UsageReport
+from planner.calibration import calibration_of
 from planner.loop import Budget, BudgetSpent, TurnState, build_loop
 from planner.reader import LPMReader, Reader, TooLong, Usage
 from planner.sessions import SessionError, open_session, sessions_file, thread
@@ -59,14 +60,14 @@ class Planner:
         """
         if self._reader is None:
             self._progress("loading the model", 0.0)
-            self._reader = LPMReader(
-                load_model(
-                    self._base,
-                    cache_dir(),
-                    progress=lambda stage: self._progress(stage, 0.0),
-                    note=self._note,
-                )
+            loaded = load_model(
+                self._base,
+                cache_dir(),
+                progress=lambda stage: self._progress(stage, 0.0),
+                note=self._note,
             )
+            calibration = calibration_of(adapter_file(self._base), loaded.fingerprint, self._note)
+            self._reader = LPMReader(loaded, calibration=calibration)
         return self._reader
 
     def route(self, text: str, *, session: str | None = None) -> Answer:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lpm_model.base import load_model
 from lpm_model.state import LatentState
 from planner.loop import Budget, BudgetSpent, Loop, build_loop
-from planner.reader import LPMReader, Reader, ReadingMode, TooLong, Usage
+from planner.reader import LPMReader, Reader, Reading, ReadingMode, TooLong, Usage
 from planner.scoring import wrong_fields
 from planner.sessions import memory_store, thread
 from planner.write import check_target
@@ -26,10 +27,35 @@ from tools.files import write_whole
 from tools.registry import ARGUMENTS, TOOLS
 from tools.tool import Progress, silent
 
-__all__ = ["EvaluationError", "GoldConversation", "evaluate", "evaluate_file"]
-
+__all__ = [
+    "EvaluationError",
+    "GoldConversation",
+    "GoldTurn",
+    "Understood",
+    "evaluate",
+    "evaluate_file",
+    "read_all",
+    "read_gold",
+]
 
 _TURNS_APART = 4  # turns from this one on are counted together
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What is in force after a turn.
+
+    Attributes:
+        means: In the fields of the public schema; empty if nothing could be read.
+        written: Names of the fields that were read, before anything was resolved or taken for granted.
+        confidence: See ``planner.reader.Reading``.
+        usage: What reading it cost.
+    """
+
+    means: dict[str, Any] = field(default_factory=dict)
+    written: frozenset[str] = frozenset()
+    confidence: dict[str, float] = field(default_factory=dict)
+    usage: Usage = field(default_factory=Usage)
 
 
 class EvaluationError(ValueError):
@@ -127,25 +153,17 @@ def evaluate(
     """
     predictions: list[dict[str, Any]] = []
     tally, usage = Counter[str](), Usage()
-    loops = {
-        name: build_loop(reader, {name: TOOLS[name]}, Budget(), silent, run_tools=False)
-        for name in {c.domain for c in gold} & set(TOOLS)
-    }
     began = time.perf_counter()
-    for number, conversation in enumerate(gold):
-        progress(conversation.id, number / len(gold))
-        if conversation.domain in loops:
-            read = _through_loop(loops[conversation.domain], conversation)
-        else:
-            read = _plainly(reader, conversation)
+    for conversation, read in zip(gold, read_all(reader, gold, progress), strict=True):
         turns = []
-        for index, (turn, (means, cost)) in enumerate(zip(conversation.turns, read, strict=True), 1):
-            turns.append({"means": means})
+        for index, (turn, understood) in enumerate(zip(conversation.turns, read, strict=True), 1):
+            turns.append({"means": understood.means})
             when = f"turn {index}" if index < _TURNS_APART else f"turns {_TURNS_APART} and later"
             tally["turns"] += 1
             tally[f"{conversation.domain}, {when}"] += 1
-            tally[f"{conversation.domain}, {when}, exact"] += not wrong_fields(means, turn.means)
-            usage += cost
+            right = not wrong_fields(understood.means, turn.means)
+            tally[f"{conversation.domain}, {when}, exact"] += right
+            usage += understood.usage
         predictions.append({"id": conversation.id, "turns": turns})
     seconds, count = time.perf_counter() - began, tally["turns"]
     counted = sorted(name for name in tally if f"{name}, exact" in tally)
@@ -158,19 +176,40 @@ def evaluate(
     return predictions, lines
 
 
-def _through_loop(loop: Loop, conversation: GoldConversation) -> Iterator[tuple[dict[str, Any], Usage]]:
-    """What is in force after each turn, as the agent has it before it acts, and what reading cost."""
+def read_all(
+    reader: Reader, gold: Sequence[GoldConversation], progress: Progress
+) -> Iterator[list[Understood]]:
+    """What is understood after each turn, conversation by conversation."""
+    loops = {
+        name: build_loop(reader, {name: TOOLS[name]}, Budget(), silent, run_tools=False)
+        for name in {c.domain for c in gold} & set(TOOLS)
+    }
+    for number, conversation in enumerate(gold):
+        progress(conversation.id, number / len(gold))
+        if conversation.domain in loops:
+            yield list(_through_loop(loops[conversation.domain], conversation))
+        else:
+            yield list(_plainly(reader, conversation))
+
+
+def _through_loop(loop: Loop, conversation: GoldConversation) -> Iterator[Understood]:
+    """What the agent has before it acts."""
     compiled = loop.compile(checkpointer=memory_store())
     config: Any = {"configurable": thread(None), "recursion_limit": Budget().steps}
     for turn in conversation.turns:
         try:
             done: Any = compiled.invoke({"text": turn.user}, config, durability="exit")
         except (BudgetSpent, TooLong):
-            done = {}
-        yield done.get("constraints", {}), done.get("usage", Usage())
+            yield Understood()
+            continue
+        yield _understood(done.get("constraints", {}), done["reading"], done["usage"])
 
 
-def _plainly(reader: Reader, conversation: GoldConversation) -> Iterator[tuple[dict[str, Any], Usage]]:
+def _understood(means: Mapping[str, Any], reading: Reading, usage: Usage) -> Understood:
+    return Understood(dict(means), frozenset(reading.values), dict(reading.confidence), usage)
+
+
+def _plainly(reader: Reader, conversation: GoldConversation) -> Iterator[Understood]:
     """The same where no tool acts on what was read."""
     held: LatentState | None = None
     calls = {conversation.domain: ARGUMENTS[conversation.domain]}
@@ -178,8 +217,8 @@ def _plainly(reader: Reader, conversation: GoldConversation) -> Iterator[tuple[d
         try:
             seen, seeing = reader.perceive(turn.user, held)
         except TooLong:
-            yield {}, Usage()
+            yield Understood()
             continue
         reading, writing = reader.read(seen, calls)
         held = seen if reading.values else held
-        yield dict(reading.values), seeing + writing
+        yield _understood(reading.values, reading, seeing + writing)

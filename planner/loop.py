@@ -284,8 +284,9 @@ def _doubts(reading: Reading, constraints: Mapping[str, Any], ask: float) -> tup
     return tuple(
         Question(
             field=name,
-            said=_in_words(constraints.get(name)),
-            reason=f"{name.replace('_', ' ')} was read with a probability of only {probability:.0%}",
+            said=_in_words(constraints[name]) if name in constraints else None,
+            reason=f"{name.replace('_', ' ')} was {'read' if name in reading.values else 'left out'} "
+            f"with a probability of only {probability:.0%}",
         )
         for name, probability in reading.confidence.items()
         if probability < ask

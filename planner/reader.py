@@ -14,12 +14,13 @@ import torch
 from pydantic import BaseModel
 
 from lpm_model.base import LoadedModel
-from lpm_model.decoding import ConstrainedDecoder
+from lpm_model.decoding import ConstrainedDecoder, Decoded
 from lpm_model.state import LatentState
 from lpm_model.text import segment_ids
-from tools.notation import grammar, read_call
+from planner.calibration import LEFT_OUT, Calibration, field_kind
+from tools.notation import Each, grammar, lines_begun, lines_of, read_call
 
-__all__ = ["LPMReader", "Reader", "Reading", "ReadingMode", "TooLong", "Usage"]
+__all__ = ["LPMReader", "Reader", "Reading", "ReadingMode", "TooLong", "Usage", "raw_confidence"]
 
 ReadingMode = Literal["state", "sight", "zeroed", "transcript"]
 
@@ -61,7 +62,9 @@ class Reading:
         call: The lines as written.
         tool: The tool's name; empty if nothing valid was written.
         values: Its arguments, valid for the tool's ``arguments``; names not yet resolved.
-        confidence: For each argument the probability of what was chosen.
+        confidence: For each argument that was written the probability that it is right, and for one that was
+            nearly written, that it was rightly left out. Without a calibration this is the product of the
+            probabilities of what was chosen.
     """
 
     call: str
@@ -113,11 +116,19 @@ class LPMReader:
             state is what is read; "sight" keeps the turn's text in the window, too, as an upper bound;
             "transcript" has no state and re-reads the whole conversation, as the rival without memory.
         max_tokens: Longest text accepted, in tokens.
+        calibration: Turns probabilities of tokens into those of fields; of this model's weights.
     """
 
-    def __init__(self, loaded: LoadedModel, mode: ReadingMode = "state", max_tokens: int = 4096) -> None:
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        mode: ReadingMode = "state",
+        max_tokens: int = 4096,
+        calibration: Calibration | None = None,
+    ) -> None:
         self._model, self._tokenizer = loaded.model, loaded.tokenizer
         self._signature, self._mode, self._max_tokens = loaded.fingerprint, mode, max_tokens
+        self._calibration = calibration
         self._decoder = ConstrainedDecoder(loaded.model, loaded.tokenizer)
         self._seen: list[int] = []
 
@@ -167,7 +178,14 @@ class LPMReader:
             name, values, places = read_call(written.text, calls)
         except ValueError:  # a name with an odd line break in it: the grammar knows only one kind
             return Reading(written.text, ""), cost
-        confidence = {field: written.confidence(*place) for field, place in places.items()}
+        confidence = raw_confidence(written, calls[name], places)
+        if self._calibration is not None:
+            confidence = {
+                field: self._calibration.probability(
+                    field_kind(calls[name], field) if field in places else LEFT_OUT, raw
+                )
+                for field, raw in confidence.items()
+            }
         return Reading(written.text, name, values, confidence), cost
 
     def holds(self, state: LatentState, call: str) -> tuple[float, Usage]:
@@ -181,6 +199,28 @@ class LPMReader:
 
     def _value(self, slots: torch.Tensor, before: LatentState | None) -> LatentState:
         return LatentState.of(slots, (before.segments if before else 0) + 1, self._signature)
+
+
+def raw_confidence(
+    written: Decoded, arguments: type[BaseModel], places: Mapping[str, tuple[int, int]]
+) -> dict[str, float]:
+    """Probability of what was chosen, by field; also of not beginning a field's line that nearly was begun.
+
+    Args:
+        written: A call.
+        arguments: Type of its arguments.
+        places: Where in the call's text each argument stands.
+    """
+    found = {name: written.confidence(*place) for name, place in places.items()}
+    lines = lines_of(arguments)
+    for start, text, probability in written.rivals:
+        if not written.text[:start].endswith("\n"):
+            continue
+        for name in lines_begun(arguments, text):
+            # Of a field that has one line only, a line that was written leaves nothing to leave out.
+            if name not in places or isinstance(lines[name][0].form, Each):
+                found[name] = found.get(name, 1.0) * (1 - probability)
+    return found
 
 
 def _tensor(state: LatentState | None) -> torch.Tensor | None:

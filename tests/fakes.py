@@ -15,7 +15,7 @@ FULL_SIZE = (30, 64, 384)  # the shipped model's state: 391,680 bytes
 
 @dataclass(frozen=True)
 class Says:
-    """One reading: the call's lines, and the probability of every argument, or of those named."""
+    """One reading: the call's lines, and the probability of every argument, or of those named, also where they were left out."""
 
     lines: str
     sure: float = 0.95
@@ -69,7 +69,7 @@ class FakeReader:
             return Reading("", ""), cost
         call = said.lines.replace(" | ", "\n") + "\n"
         name, values, _ = read_call(call, calls)
-        return Reading(call, name, values, {key: said.unsure.get(key, said.sure) for key in values}), cost
+        return Reading(call, name, values, dict.fromkeys(values, said.sure) | dict(said.unsure)), cost
 
     def holds(self, state: LatentState, call: str) -> tuple[float, Usage]:
         return self.kept, Usage(model_calls=1)

@@ -283,7 +283,7 @@ def test_text_that_is_no_unicode_is_read_all_the_same():
 
 
 def test_a_written_call_that_cannot_be_read_back_is_not_understood(monkeypatch):
-    written = Decoded("route\nfly to Utica\n", True, (), 9, 5)
+    written = Decoded("route\nfly to Utica\n", True, (), (), 9, 5)
     reader = LPMReader.__new__(LPMReader)
     monkeypatch.setattr(reader, "_decoder", SimpleNamespace(write=lambda *_, **__: written), raising=False)
     monkeypatch.setattr(reader, "_mode", "state", raising=False)

@@ -15,7 +15,7 @@ an argument at its default has no line, and the order of the lines is that of th
 third of the tokens of JSON. A field says how it is written with ``Annotated[type, Line("word", form)]``.
 """
 
-from tools.notation.calls import Each, Line, Record, grammar, read_call, write_call
+from tools.notation.calls import Each, Line, Record, grammar, lines_begun, lines_of, read_call, write_call
 from tools.notation.forms import (
     LABEL,
     LABELS,
@@ -52,6 +52,8 @@ __all__ = [
     "Record",
     "Several",
     "grammar",
+    "lines_begun",
+    "lines_of",
     "read_call",
     "write_call",
 ]

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from tools.notation.forms import TERMINALS, Form
 
-__all__ = ["Each", "Line", "Record", "grammar", "lines_of", "read_call", "write_call"]
+__all__ = ["Each", "Line", "Record", "grammar", "lines_begun", "lines_of", "read_call", "write_call"]
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,15 @@ def lines_of(arguments: type[BaseModel]) -> dict[str, tuple[Line, FieldInfo]]:
             )
         found[info.alias or name] = line, info
     return found
+
+
+def lines_begun(arguments: type[BaseModel], text: str) -> list[str]:
+    """Names of the fields whose line may begin with ``text``, which is a part of the line or all of it."""
+    return [
+        field
+        for field, (line, _) in lines_of(arguments).items()
+        if text and (line.word.startswith(text) or text.startswith((line.word + " ", line.word + "\n")))
+    ]
 
 
 def grammar(calls: Mapping[str, type[BaseModel]]) -> str:
