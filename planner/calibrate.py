@@ -42,8 +42,9 @@ from tools.tool import Progress, Questions, silent
 
 __all__ = ["Observed", "calibrate_weights", "fitted", "generated", "observed"]
 
+_ORDER: tuple[Domain, ...] = ("route", "route", "project", "route", "code")  # projects take longest to write
 _TURNS = (0.6, 0.25, 0.15)  # conversations of 1, 2, 3 turns
-_LONGEST = 420  # characters of a turn
+_LONGEST = 300  # characters of a turn
 _SEED = "calibration"
 _PULL = 1.0  # of a kind's scaling towards that of all kinds, and of that towards none: 1 / nats squared
 
@@ -98,7 +99,7 @@ def calibrate_weights(
 
 
 def generated(count: int) -> list[GoldConversation]:
-    """Conversations of all domains in turn, their meaning resolved as the planner resolves what it reads."""
+    """Conversations of all domains, their meaning resolved as the planner resolves what it reads."""
     rng = Random(_SEED)
     sources: dict[Domain, Conversations] = {
         "route": RouteConversations(place_names(Gazetteer.load(), held_out=True), rng, _TURNS),
@@ -107,7 +108,7 @@ def generated(count: int) -> list[GoldConversation]:
     }
     found: list[GoldConversation] = []
     while len(found) < count:
-        domain = list(sources)[len(found) % len(sources)]
+        domain = _ORDER[len(found) % len(_ORDER)]
         drawn = sources[domain].conversation()
         if all(len(turn.user) <= _LONGEST for turn in drawn.turns):
             turns = tuple(

@@ -15,7 +15,7 @@ FULL_SIZE = (30, 64, 384)  # the shipped model's state: 391,680 bytes
 
 @dataclass(frozen=True)
 class Says:
-    """One reading: the call's lines, and the probability of every argument, or of those named, also where they were left out."""
+    """One reading: the call's lines, and the probability of every argument, or of those named."""
 
     lines: str
     sure: float = 0.95

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks import calibration as measured
 from lpm_model.base import LoadedModel
 from lpm_model.decoding import NOTICED, ConstrainedDecoder, Decoded
 from planner import Planner, Status
@@ -224,7 +225,7 @@ def test_a_wish_that_was_probably_missed_is_asked_about():
 def test_generated_conversations_are_the_same_each_time_of_all_domains_and_resolved():
     one, two = generated(6), generated(6)
     assert one == two
-    assert [c.domain for c in one] == ["route", "project", "code"] * 2
+    assert [c.domain for c in one] == ["route", "route", "project", "route", "code", "route"]
     for conversation in one:
         for turn in conversation.turns:
             assert turn.means.keys() <= set(ARGUMENTS[conversation.domain].model_json_schema()["properties"])
@@ -247,3 +248,19 @@ def test_what_was_read_is_right_field_by_field():
 def test_kinds_are_the_forms_of_lines():
     assert field_kind(ARGUMENTS["route"], "origin") == "Plain"
     assert {field_kind(ARGUMENTS["project"], name) for name in ("tasks", "days_off")} == {"Record"}
+
+
+def test_the_benchmark_measures_before_and_after_and_draws(tmp_path):
+    truth = Scaling(stretch=-1.0, shift=-0.5)
+    shown, fresh = drawn(2000, truth.probability), drawn(2000, truth.probability, 5)
+    after = measured.calibrated(fresh, fitted(shown, "f" * 64, "made up"))
+    columns = [list(column.cells) for column in measured.errors(fresh, after).columns]
+    assert columns[0] == ["all", "Plain"]
+    assert float(str(columns[5][0])) > 0.1 > 0.04 > float(str(columns[6][0]))
+    rows = list(zip(*(column.cells for column in measured.asking(fresh, after).columns), strict=True))
+    asked = [int(str(count).split()[0]) for _, count, *_ in rows]
+    missed = [int(str(left).split()[0]) for *_, left in rows]
+    assert asked == sorted(asked) and missed == sorted(missed, reverse=True) and asked[0] < asked[-1]
+    file = tmp_path / "reliability.svg"
+    measured.diagram(fresh, after).savefig(file)
+    assert "<svg" in file.read_text()
