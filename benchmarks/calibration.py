@@ -1,8 +1,8 @@
 """``python -m benchmarks.calibration FILE.jsonl [--draw FILE.svg]``: is the reader as often right as it says?
 
-Reads conversations whose meaning is known, and says for every field that was read, or nearly was, how sure the
-reader was and whether it was right: the expected calibration error before and after the weights' calibration, a
-reliability diagram (.svg, .png), and what the planner would ask about under several thresholds.
+Reads conversations whose meaning is known, and notes for every field that was read, or nearly was, how sure
+the reader was and whether it was right. Prints the expected calibration error before and after the weights'
+calibration and what the planner would ask about under several thresholds; draws a reliability diagram.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def asking(found: Sequence[Observed], probabilities: Sequence[float]) -> Table:
 
 
 def diagram(found: Sequence[Observed], after: Sequence[float]) -> Figure:
-    """Share of right fields over the probability that was said; each point holds the same number of fields."""
+    """Share of right fields over the probability that was said; each point holds as many fields."""
     figure = Figure(figsize=(5, 5), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1)
@@ -93,9 +93,7 @@ def main() -> int:
     parser.add_argument("--draw", type=Path, help="write the reliability diagram (.svg, .png)")
     parser.add_argument("--domain", choices=sorted(ARGUMENTS), help="only conversations of this domain")
     parser.add_argument("--limit", type=int, help="only the first so many conversations")
-    parser.add_argument(
-        "--adapter", type=Path, help="other trained weights, with their calibration beside them"
-    )
+    parser.add_argument("--adapter", type=Path, help="other trained weights, beside their calibration")
     args = parser.parse_args()
     console = Console(width=110)
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from huggingface_hub.dataclasses import strict
 from huggingface_hub.errors import StrictDataclassError
@@ -44,6 +44,9 @@ class LPMConfig(PreTrainedConfig):
         merge_rank: Rank of the learned part of the concatenate-and-project merge.
         adapter_rank: Rank of the low-rank updates on the base's linear layers.
         segment_length: C, most tokens read before the state is written.
+        mechanism: How the state is written and read: "slots" is the design that ships, the others are what it
+            is compared with (``lpm_model.mechanisms``).
+        memory_every: Every so many layers one carries a memory block, the last one among them.
         base_name: Which weights the decoder was retrofitted to, for error messages.
     """
 
@@ -73,6 +76,8 @@ class LPMConfig(PreTrainedConfig):
     merge_rank: int = 8
     adapter_rank: int = 32
     segment_length: int = 256
+    mechanism: Literal["slots", "ungated", "per_token", "gated_slots", "delta_rule"] = "slots"
+    memory_every: int = 1
     base_name: str = "SmolLM2-135M-Instruct"
 
     @property
@@ -82,15 +87,26 @@ class LPMConfig(PreTrainedConfig):
 
     @property
     def state_shape(self) -> tuple[int, int, int]:
-        """Shape (layers, K, r) of the latent state."""
-        return self.num_hidden_layers, self.num_slots, self.state_dim
+        """Shape (layers that carry a block, K, r) of the latent state."""
+        return self.num_hidden_layers // self.memory_every, self.num_slots, self.state_dim
+
+    def carries_memory(self, layer: int) -> bool:
+        """Whether a layer, counted from 0, carries a memory block."""
+        return (layer + 1) % self.memory_every == 0
 
     def validate_architecture(self) -> None:
-        """Refuse a state that is not compressed (called by transformers after construction).
+        """Refuse a state that is not compressed or not there (called by transformers after construction).
 
         Raises:
-            ValueError: If ``state_dim`` is not below ``hidden_size`` or exceeds one key and value.
+            ValueError: If ``state_dim`` is not below ``hidden_size``, exceeds one key and value or is no
+                multiple of the heads that share it, or if ``memory_every`` does not divide the layers.
         """
+        if self.memory_every < 1 or self.num_hidden_layers % self.memory_every:
+            raise ValueError(f"memory_every {self.memory_every} must divide {self.num_hidden_layers} layers")
+        if self.mechanism == "delta_rule" and self.state_dim % self.num_attention_heads:
+            raise ValueError(
+                f"state_dim {self.state_dim} must be a multiple of {self.num_attention_heads} heads"
+            )
         if not 0 < self.state_dim < self.hidden_size:
             raise ValueError(f"state_dim {self.state_dim} must lie below hidden_size {self.hidden_size}")
         if self.state_dim > 2 * self.kv_dim:

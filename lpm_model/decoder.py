@@ -26,13 +26,17 @@ from transformers.cache_utils import Cache
 
 from lpm_model.configuration import LPMConfig
 from lpm_model.layers import MLP, LowRankLinear, RMSNorm, Rotary, rotate
-from lpm_model.memory import PersistentMemoryBlock, filled, placement
+from lpm_model.mechanisms import memory_block
+from lpm_model.memory import MemoryBlock, filled
 
-__all__ = ["Backbone", "CausalDecoder", "Decoder", "KeysValues", "Logits", "WithHead", "init_learned"]
+__all__ = ["Backbone", "CausalDecoder", "Decoder", "Held", "KeysValues", "Logits", "WithHead", "init_learned"]
 
 
 KeysValues = tuple[torch.Tensor, torch.Tensor]
 """Keys and values that the slots of one layer are read by, each (B, kv_heads, K, head_dim)."""
+
+Held = KeysValues | torch.Tensor
+"""What a layer reads: keys and values of the slots, or the state (B, K, r) that its memory block reads."""
 
 Seen = tuple[torch.Tensor, torch.Tensor]
 """What a memory block sees of its layer, both (B, T, D) and normalised: before and after attention."""
@@ -73,7 +77,7 @@ class LPMAttention(nn.Module):
         Args:
             x: (B, T, D), normalised.
             rotary: Cosine and sine of the positions, each (B, T, head_dim).
-            mask: (B, 1, T, S), added to the scores; S counts slots read, cache and T.
+            mask: (B, 1, T, S), added to the scores; S counts slots, read here or not, cache and T.
             slots: Keys and values of the state, or None.
             cache: Keys and values of the window so far; extended.
 
@@ -96,7 +100,8 @@ class LPMAttention(nn.Module):
         groups = self.heads // self.kv_heads
         query = query.reshape(batch, self.kv_heads, groups * length, self.head_dim)
         scores = (query @ key.transpose(2, 3)) * self.head_dim**-0.5
-        scores = scores.view(batch, self.kv_heads, groups, length, -1) + mask[:, :, None]
+        scores = scores.view(batch, self.kv_heads, groups, length, -1)
+        scores = scores + mask[:, :, None, :, -scores.shape[-1] :]
         weights = (
             torch.softmax(scores.float(), dim=-1).to(x.dtype).view(batch, self.kv_heads, groups * length, -1)
         )
@@ -121,7 +126,7 @@ class LPMDecoderLayer(nn.Module):
         super().__init__()
         self.input_norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.attention = LPMAttention(config, layer_idx)
-        self.memory = PersistentMemoryBlock(config)
+        self.memory = memory_block(config) if config.carries_memory(layer_idx) else None
         self.post_norm = RMSNorm(config.hidden_size, config.rms_norm_eps)
         self.mlp = MLP(config.hidden_size, config.intermediate_size, config.hidden_act, config.adapter_rank)
 
@@ -130,14 +135,17 @@ class LPMDecoderLayer(nn.Module):
         x: torch.Tensor,
         rotary: tuple[torch.Tensor, torch.Tensor],
         mask: torch.Tensor,
-        slots: KeysValues | None,
+        held: Held | None,
         cache: Cache | None,
     ) -> tuple[torch.Tensor, Seen]:
         """One layer; returns the residual stream (B, T, D) and what its memory block sees of it."""
         normed = self.input_norm(x)
+        slots = held if isinstance(held, tuple) else None
         attended, memory = self.attention(normed, rotary, mask, slots, cache)
         x = x + attended
-        if memory is not None:
+        if self.memory is not None and isinstance(held, torch.Tensor):
+            memory = self.memory.read(normed, held)
+        if self.memory is not None and memory is not None:
             x = self.memory.merge(x, memory)
         normed_after = self.post_norm(x)
         return x + self.mlp(normed_after), (normed, normed_after)
@@ -148,17 +156,8 @@ def init_learned(module: nn.Module, config: LPMConfig) -> None:
     if isinstance(module, LowRankLinear) and module.lora_a is not None and module.lora_b is not None:
         nn.init.kaiming_uniform_(module.lora_a, a=5**0.5)
         nn.init.zeros_(module.lora_b)
-    elif isinstance(module, PersistentMemoryBlock):
-        nn.init.normal_(module.gate_in.weight, std=0.02)
-        nn.init.normal_(module.gate_out.weight, std=0.02)
-        # Gates start by taking what is new and keeping what was: the state is then nearly the
-        # tokens' own keys and values.
-        assert module.gate_out.bias is not None
-        forget, take = module.gate_out.bias.chunk(2)
-        nn.init.constant_(forget, 4.0)
-        nn.init.constant_(take, 4.0)
-        nn.init.normal_(module.merge_in.weight, std=0.02)
-        nn.init.zeros_(module.merge_out.weight)
+    elif isinstance(module, MemoryBlock):
+        module.reset()
     elif isinstance(module, Backbone):
         nn.init.normal_(module.slot_embeddings, std=config.initializer_range)
 
@@ -177,9 +176,10 @@ class Backbone(nn.Module):
         self.rotary_emb = Rotary(config)
 
     @property
-    def blocks(self) -> list[PersistentMemoryBlock]:
-        """The memory block of each layer."""
-        return [cast("LPMDecoderLayer", layer).memory for layer in self.layers]
+    def blocks(self) -> list[MemoryBlock]:
+        """The memory blocks, of the first layer that carries one to the last."""
+        blocks = (cast("LPMDecoderLayer", layer).memory for layer in self.layers)
+        return [block for block in blocks if block is not None]
 
     def forward(
         self,
@@ -189,7 +189,7 @@ class Backbone(nn.Module):
         past_key_values: Cache | None = None,
         write: bool = False,
         drafts: list[torch.Tensor] | None = None,
-        decompressed: Sequence[KeysValues] | None = None,
+        decompressed: Sequence[Held] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Run tokens through the layers, reading the state and optionally writing the next one.
 
@@ -243,20 +243,22 @@ class Backbone(nn.Module):
         x: torch.Tensor,
         positions: torch.Tensor,
         visible: torch.Tensor,
-        slots: Sequence[KeysValues] | None,
+        held: Sequence[Held] | None,
         cache: Cache | None,
     ) -> tuple[torch.Tensor, list[Seen]]:
-        """The residual stream after all layers (B, T, D), and what each layer's memory block sees."""
+        """The residual stream after all layers (B, T, D), and what each memory block sees."""
         # A finite floor keeps the rows of padding free of NaN.
         floor = torch.finfo(x.dtype).min
         mask = torch.zeros(visible.shape, dtype=x.dtype, device=x.device).masked_fill(~visible, floor)[
             :, None
         ]
         rotary = self.rotary_emb(x, positions + self.config.num_slots)
-        seen = []
+        seen: list[Seen] = []
         for index, layer in enumerate(self.layers):
-            x, of_layer = layer(x, rotary, mask, None if slots is None else slots[index], cache)
-            seen.append(of_layer)
+            carries = self.config.carries_memory(index)
+            x, of_layer = layer(x, rotary, mask, held[len(seen)] if held and carries else None, cache)
+            if carries:
+                seen.append(of_layer)
         return x, seen
 
     def _drafts(self, seen: Sequence[Seen]) -> torch.Tensor:
@@ -282,7 +284,7 @@ class Backbone(nn.Module):
             held = tokens.new_zeros(len(tokens), self.config.num_slots, dtype=torch.bool)
         else:
             held = filled(latent_state)
-        places = placement(held, tokens)
+        places = self.blocks[0].places(held, tokens)
         return torch.stack(
             [
                 block.write(
@@ -297,7 +299,7 @@ class Backbone(nn.Module):
         )
 
     def _step(
-        self, latent_state: torch.Tensor, decompressed: Sequence[KeysValues]
+        self, latent_state: torch.Tensor, decompressed: Sequence[Held]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """A latent step; no hidden states of tokens, and the state rewritten in its places."""
         held, count = filled(latent_state), self.config.num_slots
@@ -312,15 +314,16 @@ class Backbone(nn.Module):
         ]
         return x[:, :0], torch.stack(new, dim=1)
 
-    def decompress(self, latent_state: torch.Tensor) -> list[KeysValues]:
-        """Keys and values of a state (B, L, K, r), layer by layer: the same for every token that reads."""
+    def decompress(self, latent_state: torch.Tensor) -> list[Held]:
+        """What each memory block reads of a state (B, L, K, r): the same for every token that reads."""
         latent_state = latent_state.to(self.embed_tokens.weight.dtype)
         places = torch.arange(self.config.num_slots, device=latent_state.device)[None]
         rotary = self.rotary_emb(latent_state, places)
-        layers = cast("list[LPMDecoderLayer]", list(self.layers))
+        carriers = [layer for layer in cast("list[LPMDecoderLayer]", self.layers) if layer.memory is not None]
         return [
-            layer.attention.keys_values(layer.memory.up(latent_state[:, index]), rotary)
-            for index, layer in enumerate(layers)
+            layer.attention.keys_values(layer.memory.up(state), rotary) if layer.memory.reads_slots else state
+            for layer, state in zip(carriers, latent_state.unbind(1), strict=True)
+            if layer.memory is not None
         ]
 
 

@@ -25,6 +25,8 @@ equals its base exactly.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -33,7 +35,7 @@ from lpm_model.configuration import LPMConfig
 from lpm_model.layers import LowRankLinear, learned_linear
 from lpm_model.state import rounded
 
-__all__ = ["PersistentMemoryBlock", "filled", "placement"]
+__all__ = ["MemoryBlock", "PersistentMemoryBlock", "filled", "placement"]
 
 
 def filled(latent_state: torch.Tensor) -> torch.Tensor:
@@ -68,7 +70,85 @@ def placement(held: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return weights / weights.sum(-1, keepdim=True).clamp(min=1)
 
 
-class PersistentMemoryBlock(nn.Module):
+class MemoryBlock(nn.Module, ABC):
+    """What the decoder needs of a memory block, whatever its mechanism (``lpm_model.mechanisms``).
+
+    Attributes:
+        reads_slots: Whether the layer's own attention reads the state, as keys and values that ``up`` gives;
+            otherwise ``read`` does.
+    """
+
+    reads_slots = True
+    up: LowRankLinear
+    merge_in: LowRankLinear
+    merge_out: LowRankLinear
+
+    def build_merge(self, config: LPMConfig) -> None:
+        """Make the parts of the merge."""
+        attended = config.num_attention_heads * config.head_dim
+        self.merge_in = learned_linear(config.hidden_size + attended, config.merge_rank)
+        self.merge_out = learned_linear(config.merge_rank, config.hidden_size)
+
+    @torch.no_grad()
+    def reset(self) -> None:
+        """Set the numbers that no base gives; the merge starts as if there were no memory."""
+        nn.init.normal_(self.merge_in.weight, std=0.02)
+        nn.init.zeros_(self.merge_out.weight)
+
+    @abstractmethod
+    def places(self, held: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """What ``write`` needs to know of a segment, the same in every layer; see ``placement``."""
+
+    @abstractmethod
+    def draft(self, before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
+        """What the tokens of a segment bring to the state (batch, T, as much as ``write`` needs of each).
+
+        Args:
+            before: (batch, T, D), the normalised residual stream at the tokens before attention.
+            after: (batch, T, D), the same after attention.
+        """
+
+    @abstractmethod
+    def write(
+        self, drafts: torch.Tensor, last: torch.Tensor, state: torch.Tensor | None, places: torch.Tensor
+    ) -> torch.Tensor:
+        """The next state of this layer (batch, K, r), at the end of a segment.
+
+        Args:
+            drafts: (batch, T, ...), of all tokens of the segment.
+            last: (batch, 1, D), the normalised residual stream at the segment's last token after attention.
+            state: (batch, K, r), the state so far, or None where it is empty.
+            places: What ``places`` gave for the segment.
+        """
+
+    @abstractmethod
+    def rewrite(self, before: torch.Tensor, after: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+        """The next state of this layer (batch, K, r) after a latent step.
+
+        Args:
+            before: (batch, K, D), the normalised residual stream at the slots before attention.
+            after: (batch, K, D), the same after attention.
+            state: (batch, K, r).
+        """
+
+    def read(self, normed: torch.Tensor, state: torch.Tensor) -> torch.Tensor:
+        """What tokens (batch, T, D) find in the state, (batch, T, heads * head_dim)."""
+        raise NotImplementedError(f"the state of {type(self).__name__} is read by attention")
+
+    def merge(self, hidden: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
+        """Concatenate what was read with the residual stream and project back.
+
+        Args:
+            hidden: (batch, length, D), the residual stream after attention.
+            memory: (batch, length, heads * head_dim), what was read.
+
+        Returns:
+            (batch, length, D).
+        """
+        return hidden + self.merge_out(self.merge_in(torch.cat((hidden, memory), dim=-1)))
+
+
+class PersistentMemoryBlock(MemoryBlock):
     """State buffer, read and merge of one layer; see the module's docstring for the equations."""
 
     def __init__(self, config: LPMConfig) -> None:
@@ -83,10 +163,24 @@ class PersistentMemoryBlock(nn.Module):
         self.up.weight.requires_grad_(learned_whole)
         self.gate_in = learned_linear(width + state, config.gate_rank)
         self.gate_out = learned_linear(config.gate_rank, 2 * state, bias=True)
-        attended = config.num_attention_heads * config.head_dim
-        self.merge_in = learned_linear(width + attended, config.merge_rank)
-        self.merge_out = learned_linear(config.merge_rank, width)
+        self.build_merge(config)
         self.eps = config.rms_norm_eps
+
+    @torch.no_grad()
+    def reset(self) -> None:
+        """Gates start by taking what is new and keeping what was.
+
+        The state is then nearly the tokens' own keys and values.
+        """
+        for linear in (self.gate_in, self.gate_out):
+            nn.init.normal_(linear.weight, std=0.02)
+        assert self.gate_out.bias is not None
+        nn.init.constant_(self.gate_out.bias, 4.0)
+        super().reset()
+
+    def places(self, held: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """See ``placement``."""
+        return placement(held, mask)
 
     def draft(self, before: torch.Tensor, after: torch.Tensor) -> torch.Tensor:
         """What the tokens of a segment bring to the state: i * c.
@@ -144,15 +238,3 @@ class PersistentMemoryBlock(nn.Module):
         gates = self.gate_out(self.gate_in(torch.cat((normed, state * scale), dim=-1)))
         forget, take = torch.sigmoid(gates).chunk(2, dim=-1)
         return forget, take
-
-    def merge(self, hidden: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
-        """Concatenate what was read with the residual stream and project back.
-
-        Args:
-            hidden: (batch, length, D), the residual stream after attention.
-            memory: (batch, length, heads * head_dim), the slots' share of the attention's output.
-
-        Returns:
-            (batch, length, D).
-        """
-        return hidden + self.merge_out(self.merge_in(torch.cat((hidden, memory), dim=-1)))

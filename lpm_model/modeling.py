@@ -24,7 +24,7 @@ from transformers import (
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from lpm_model.configuration import LPMConfig
-from lpm_model.decoder import Backbone, KeysValues, WithHead, init_learned
+from lpm_model.decoder import Backbone, Held, WithHead, init_learned
 from lpm_model.layers import LowRankLinear, Rotary
 
 __all__ = ["LPMForCausalLM", "LPMModel", "LPMOutput"]
@@ -93,7 +93,7 @@ class LPMForCausalLM(WithHead, LPMPreTrainedModel, GenerationMixin):
         past_key_values: Cache | None = None,
         write: bool = False,
         drafts: list[torch.Tensor] | None = None,
-        decompressed: Sequence[KeysValues] | None = None,
+        decompressed: Sequence[Held] | None = None,
         labels: torch.Tensor | None = None,
         use_cache: bool | None = None,
         logits_to_keep: int | torch.Tensor = 0,

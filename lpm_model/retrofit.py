@@ -34,7 +34,15 @@ __all__ = [
 
 Retrofitted = TypeVar("Retrofitted", bound=WithHead)
 
-_MEMORY_FIELDS = ("num_slots", "state_dim", "gate_rank", "merge_rank", "adapter_rank")
+_MEMORY_FIELDS = (
+    "num_slots",
+    "state_dim",
+    "gate_rank",
+    "merge_rank",
+    "adapter_rank",
+    "mechanism",
+    "memory_every",
+)
 
 
 class AdapterError(ValueError):
@@ -67,7 +75,10 @@ def retrofit(
         "lm_head.weight": tensors.get("lm_head.weight", tensors["model.embed_tokens.weight"]),
     }
     for i in range(lpm_config.num_hidden_layers):
-        copied |= _layer_tensors(lpm_config, tensors, f"model.layers.{i}.")
+        prefix = f"model.layers.{i}."
+        copied |= _layer_tensors(lpm_config, tensors, prefix)
+        if lpm_config.carries_memory(i) and lpm_config.mechanism != "delta_rule":
+            copied |= _compression(lpm_config, tensors, prefix)
     missing, unexpected = model.load_state_dict(
         {k: v.float() for k, v in copied.items()}, strict=False, assign=True
     )
@@ -109,16 +120,23 @@ def _layer_tensors(
     if config.qk_norm:
         layer["attention.q_norm.weight"] = tensors[prefix + "self_attn.q_norm.weight"]
         layer["attention.k_norm.weight"] = tensors[prefix + "self_attn.k_norm.weight"]
-    pair = joined("self_attn.k_proj.weight", "self_attn.v_proj.weight")  # (2 * kv_dim, D)
+    return {prefix + name: tensor for name, tensor in layer.items()}
+
+
+def _compression(
+    config: LPMConfig, tensors: Mapping[str, torch.Tensor], prefix: str
+) -> dict[str, torch.Tensor]:
+    """W_down and W_up of a layer: together its key and value projections, if the state is wide enough."""
+    keys_values = [tensors[f"{prefix}self_attn.{p}_proj.weight"] for p in "kv"]
+    pair = torch.cat(keys_values).float()  # (2 * kv_dim, D)
     if config.state_dim == 2 * config.kv_dim:
-        layer["memory.down.weight"], layer["memory.up.weight"] = pair, torch.eye(config.state_dim)
+        down, up = pair, torch.eye(config.state_dim)
     else:
         # The best rank-r factorisation of the projection (Eckart and Young, 1936).
         u, s, v = torch.linalg.svd(pair, full_matrices=False)
         root = s[: config.state_dim].sqrt()
-        layer["memory.up.weight"] = u[:, : config.state_dim] * root
-        layer["memory.down.weight"] = root[:, None] * v[: config.state_dim]
-    return {prefix + name: tensor for name, tensor in layer.items()}
+        down, up = root[:, None] * v[: config.state_dim], u[:, : config.state_dim] * root
+    return {f"{prefix}memory.down.weight": down, f"{prefix}memory.up.weight": up}
 
 
 def _is_learned(name: str) -> bool:
@@ -148,7 +166,7 @@ def save_adapter(model: WithHead, path: str | Path, note: Mapping[str, str] | No
     part.replace(target)
 
 
-def read_adapter(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, int], dict[str, str]]:
+def read_adapter(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any], dict[str, str]]:
     """Read an adapter: its tensors, the fields of ``LPMConfig`` it was trained with, its header.
 
     Raises:
@@ -158,7 +176,7 @@ def read_adapter(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, i
         with safe_open(str(path), framework="pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        memory = {str(k): int(v) for k, v in json.loads(header["memory"]).items()}
+        memory = dict(json.loads(header["memory"]))
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise AdapterError(f"cannot read the adapter {path}: {error}") from error
     return tensors, memory, header

@@ -43,7 +43,8 @@ class TrainingConfig:
         learning_rate: Peak rate of AdamW, after ``warmup`` steps, constant until the last
             ``decay`` steps, over which it falls linearly to zero.
         sight: Share of steps in which the answer is written with the request in the window.
-        latent_steps: Share of steps in which the state is refined by one latent step.
+        latent_steps: Share of steps in which the state is refined by latent steps.
+        most_latent_steps: By how many of them at most; each number from 1 is drawn as often.
         language: Share of steps on general text, in which the divergence from the base is minimised.
         language_tokens: Length of a general text.
         memory: Whether there is a state; without one the rival is trained, see ``Objective``.
@@ -62,6 +63,7 @@ class TrainingConfig:
     decay: int = 0
     sight: float = 0.1
     latent_steps: float = 0.2
+    most_latent_steps: int = 1
     language: float = 0.0
     language_tokens: int = 128
     memory: bool = True
@@ -221,7 +223,7 @@ class Trainer:
             group["lr"] = self._rate()
         examples = next(batches)
         sight = rng.random() < config.sight
-        latent_steps = int(rng.random() < config.latent_steps)
+        thinks = rng.random() < config.latent_steps
         if rng.random() < config.language:
             name, weight, texts = "loss_language", 1.0, self._texts(rng)
             with self._autocast():
@@ -233,6 +235,7 @@ class Trainer:
             # gradient is weighed after it is clipped: clipping would undo it.
             weight = min(1.0, batch.written / (_ANSWER_TOKENS * len(examples)))
             name, tokens = "loss_sight" if sight else "loss", batch.run
+            latent_steps = rng.randint(1, config.most_latent_steps) if thinks else 0
             with self._autocast():
                 loss = self.distributed(
                     batch.to(self.accelerator.device), sight=sight, latent_steps=latent_steps
@@ -256,8 +259,11 @@ class Trainer:
         return collate_text(self.tokenizer, texts, self.config.language_tokens).to(self.accelerator.device)
 
     @torch.no_grad()
-    def validate(self) -> dict[str, float]:
+    def validate(self, latent_steps: int = 0) -> dict[str, float]:
         """Measure on what was never trained on.
+
+        Args:
+            latent_steps: Latent steps after each segment that is answered.
 
         Returns:
             For each name of ``held_out`` the loss of the last answer ("valid_loss/NAME") and the share of
@@ -271,7 +277,7 @@ class Trainer:
             for start in range(0, len(examples), size):
                 batch = collate(self.tokenizer, examples[start : start + size]).to(self.accelerator.device)
                 with self._autocast():
-                    logits, labels = self.objective.answers(batch)[-1]
+                    logits, labels = self.objective.answers(batch, latent_steps=latent_steps)[-1]
                 losses.append(torch.nn.functional.cross_entropy(logits.float(), labels).item())
                 last = batch.answers[-1]
                 assert last is not None

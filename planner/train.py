@@ -36,7 +36,7 @@ from tools.places.data import nicknames
 from tools.registry import ARGUMENTS
 from tools.roads.tool import in_one_line
 
-__all__ = ["ConfigError", "DataConfig", "TrainConfig", "place_names", "train"]
+__all__ = ["ConfigError", "DataConfig", "TrainConfig", "held_out_examples", "place_names", "stream", "train"]
 
 _HELD_OUT_SHARE = 40  # one town in so many is never trained on
 _LONGEST_NAME = 26
@@ -156,8 +156,10 @@ def _example(conversation: Conversation, rng: Random, recite: float) -> Example:
     return Example(tuple(segments), tuple(targets))
 
 
-def _stream(names: PlaceNames, config: DataConfig) -> Callable[[Random], Iterator[Example]]:
-    def stream(rng: Random) -> Iterator[Example]:
+def stream(names: PlaceNames, config: DataConfig) -> Callable[[Random], Iterator[Example]]:
+    """Endless conversations to train on, given a source of chance."""
+
+    def drawn(rng: Random) -> Iterator[Example]:
         sources: dict[Domain, Conversations] = {
             "route": RouteConversations(names, rng, config.turns),
             "project": ProjectConversations(rng, config.turns),
@@ -170,17 +172,17 @@ def _stream(names: PlaceNames, config: DataConfig) -> Callable[[Random], Iterato
             if all(len(text) <= config.max_characters for text in example.segments):
                 yield example
 
-    return stream
+    return drawn
 
 
-def _held_out(names: PlaceNames, config: DataConfig, seed: int) -> dict[str, list[Example]]:
+def held_out_examples(names: PlaceNames, config: DataConfig, seed: int) -> dict[str, list[Example]]:
     """Conversations to measure on, by domain and number of turns; without results of tools in them."""
     found: dict[str, list[Example]] = {}
     for domain in config.domains:
         for turns in range(1, len(config.turns) + 1):
             only = (0.0,) * (turns - 1) + (1.0,)
             wanted = config.model_copy(update={"domains": {domain: 1.0}, "turns": only, "recite": 0.0})
-            drawn = (e for e in _stream(names, wanted)(Random(f"held out/{seed}")) if all(e.targets))
+            drawn = (e for e in stream(names, wanted)(Random(f"held out/{seed}")) if all(e.targets))
             alike = (e for e in drawn if len(e.targets) == turns)
             found[f"{domain}/{turns}"] = list(itertools.islice(alike, config.held_out))
     return found
@@ -215,8 +217,8 @@ def train(config: TrainConfig, report: Callable[[dict[str, float]], None]) -> Pa
         model,
         tokenizer,
         training,
-        _stream(place_names(book, held_out=False), config.data),
-        _held_out(place_names(book, held_out=True), config.data, training.seed),
+        stream(place_names(book, held_out=False), config.data),
+        held_out_examples(place_names(book, held_out=True), config.data, training.seed),
         config.folder,
         {
             "data_version": data_version(),
