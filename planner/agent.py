@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,19 @@ from langgraph.errors import GraphRecursionError
 from lpm_model.base import load_model
 from lpm_model.state import StateFileError
 from planner.answer import Answer, Status, UsageReport
-from planner.loop import Budget, BudgetSpent, TurnState, build_loop
-from planner.reader import LPMReader, Reader, TooLong, Usage
+from planner.loop import Budget, BudgetSpent, TurnState, build_loop, remembered
+from planner.reader import LPMReader, Reader, Reading, TooLong, Usage
 from planner.sessions import SessionError, open_session, sessions_file, thread
 from tools.cache import cache_dir
 from tools.registry import TOOLS
-from tools.tool import Progress, Question, Tool, silent
+from tools.scheduler.prepare import Given
+from tools.scheduler.tool import project_tool
+from tools.tool import Progress, Question, Questions, Tool, silent
 
-__all__ = ["Planner"]
+__all__ = ["TEMPLATES_FOLDER", "Planner"]
+
+TEMPLATES_FOLDER = "templates"
+"""Where a person's own project templates lie, beside the sessions."""
 
 
 class Planner:
@@ -73,9 +79,39 @@ class Planner:
         """Plan a route, or revise the one of a session; see ``plan``."""
         return self.plan(text, session=session, tools={"route": TOOLS["route"]})
 
-    def project(self, text: str, *, session: str | None = None) -> Answer:
-        """Schedule a project, or revise the one of a session; see ``plan``."""
-        return self.plan(text, session=session, tools={"project": TOOLS["project"]})
+    def project(
+        self, text: str | None = None, *, session: str | None = None, given: Given | None = None
+    ) -> Answer:
+        """Schedule a project, or revise the one of a session; see ``plan``.
+
+        Args:
+            text: What the person says; None where everything stands in ``given``, and no model is needed.
+            session: Name of the session to continue or start.
+            given: A project from a file or a template, progress, and questions about the plan.
+
+        Raises:
+            BadInput: If what was given cannot be used.
+        """
+        folder = self._sessions.parent / TEMPLATES_FOLDER
+        given = given or Given()
+        tool = project_tool(given=replace(given, templates=given.templates or folder))
+        if text is None:
+            return self._without_words(tool)
+        return self.plan(text, session=session, tools={"project": tool})
+
+    def _without_words(self, tool: Tool) -> Answer:
+        """Run a tool on what it was given alone."""
+        began = time.perf_counter()
+        done = TurnState(reading=Reading("", tool.name), usage=Usage())
+        prepared = tool.prepare(tool.arguments(), self._progress)
+        if isinstance(prepared, Questions):
+            done["questions"], done["constraints"] = prepared.questions, prepared.constraints
+        else:
+            result = tool.run(prepared, self._progress)
+            done["request"], done["result"] = prepared, result
+            done["constraints"], done["warnings"] = tool.constraints(prepared), tool.warnings(result)
+            done["checks"] = tool.verify(prepared, result)
+        return _answer(done, None, began)
 
     def plan(
         self, text: str, *, session: str | None = None, tools: Mapping[str, Tool] | None = None
@@ -148,12 +184,13 @@ def _answer(done: TurnState, session: str | None, began: float) -> Answer:
         tool=reading.tool,
         constraints=done.get("constraints", {}),
         confidence=dict(reading.confidence),
+        request=done.get("request"),
         result=done.get("result"),
         checks=checks,
         questions=questions,
         warnings=warnings,
         session=session or "",
-        turn=len(ledger) if reading.values else 0,
+        turn=len(ledger) if remembered(done) else 0,
         usage=_report(done["usage"], began),
     )
 
