@@ -92,6 +92,7 @@ def merged(source: Draft, said: Draft) -> Draft:
     """
     return source.model_copy(
         update={
+            "title": said.title or source.title,
             "start": said.start or source.start,
             "deadline": said.deadline or source.deadline,
             "tasks": tuple(_changed(source.tasks, said.tasks)),

@@ -53,7 +53,7 @@ def prepare(
     Raises:
         TemplateError: If a template cannot be read, or there is none of the name.
     """
-    said = draft_of(call)
+    said = draft_of(call, today)
     if not isinstance(said, Draft):
         return Questions(said, _said(call))
     source = given.source

@@ -28,10 +28,15 @@ def next_working_day(today: date) -> date:
     return calendar.begin(0)[0]
 
 
-def draft_of(call: ProjectArguments) -> Draft | tuple[Question, ...]:
-    """What was read, with its days as dates; questions about days that the calendar does not have."""
+def draft_of(call: ProjectArguments, today: date) -> Draft | tuple[Question, ...]:
+    """What was read, with its days as dates; questions about days that the calendar does not have.
+
+    A day without a year is the next such day: from today, from the start, or from an absence's first day.
+    """
     questions: list[Question] = []
-    start, deadline = _day(call.start, "start", questions), _day(call.deadline, "deadline", questions)
+    start = _day(call.start, "start", today, questions)
+    begin = start or today
+    deadline = _day(call.deadline, "deadline", begin, questions)
     tasks = tuple(
         DraftTask(
             name=task.name,
@@ -43,7 +48,8 @@ def draft_of(call: ProjectArguments) -> Draft | tuple[Question, ...]:
     )
     absences = []
     for said in call.days_off:
-        first, last = _day(said.first, "days_off", questions), _day(said.last, "days_off", questions)
+        first = _day(said.first, "days_off", begin, questions)
+        last = _day(said.last, "days_off", first or begin, questions)
         if first is None or last is None:
             continue
         if last < first:
@@ -54,6 +60,7 @@ def draft_of(call: ProjectArguments) -> Draft | tuple[Question, ...]:
     if questions:
         return tuple(questions)
     return Draft(
+        title=call.title or "",
         start=start,
         deadline=deadline,
         tasks=tasks,
@@ -62,14 +69,20 @@ def draft_of(call: ProjectArguments) -> Draft | tuple[Question, ...]:
     )
 
 
-def _day(said: str | None, field: str, questions: list[Question]) -> date | None:
+def _day(said: str | None, field: str, begin: date, questions: list[Question]) -> date | None:
+    """The date; one without a year is the first such day from ``begin`` on."""
     if said is None:
         return None
-    try:
-        return date.fromisoformat(said)
-    except ValueError:
-        questions.append(Question(field=field, said=said, reason=f"the calendar has no day {said!r}"))
-        return None
+    years = (said[:4],) if len(said) > len("MM-DD") else range(begin.year, begin.year + 9)
+    for year in years:
+        try:
+            day = date.fromisoformat(f"{year}-{said[-5:]}")
+        except ValueError:  # the 29th of February of another year
+            continue
+        if len(years) == 1 or day >= begin:
+            return day
+    questions.append(Question(field=field, said=said, reason=f"the calendar has no day {said!r}"))
+    return None
 
 
 def resolve(draft: Draft, today: date) -> ScheduleRequest | tuple[Question, ...]:
