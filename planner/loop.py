@@ -247,12 +247,17 @@ def build_loop(
         return {**after, "reading": reading, "questions": (), "warnings": tuple(taken)} if taken else after
 
     def propose(state: TurnState) -> TurnState:
-        proposals, held = state["proposals"], unpack(state["held"])
-        phrases = [phrase for proposal in proposals for phrase in proposal.phrases]
-        said, saying = reader.weigh(held, phrases)
+        reading, proposals, held = state["reading"], state["proposals"], unpack(state["held"])
+        arguments, written = tools[reading.tool].arguments, [reading.call]
+        for proposal in proposals:
+            written += [
+                write_call(reading.tool, arguments, {**reading.values, proposal.field: phrase})
+                for phrase in proposal.phrases
+            ]
+        said, saying = reader.weigh(held, written)
         # What is a common phrase anyway is none that the person has said.
-        anyway, comparing = reader.weigh(held.zeroed(), phrases)
-        gains = iter([with_it - without for with_it, without in zip(said, anyway, strict=True)])
+        anyway, comparing = reader.weigh(held.zeroed(), written)
+        gains = iter([with_it - without for with_it, without in zip(said[1:], anyway[1:], strict=True)])
         best_gain = [max(next(gains) for _ in proposal.phrases) for proposal in proposals]
         ranked = sorted(range(len(proposals)), key=lambda place: -best_gain[place])
         spent: TurnState = {"usage": spend(state, saying + comparing)}

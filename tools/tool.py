@@ -63,12 +63,14 @@ class Proposal:
 
     Attributes:
         title: What it is, in a few words.
-        phrases: Ways to say so, the title among them.
+        field: The argument that tells the proposals apart.
+        phrases: Ways to say it there, the title among them.
         prepare: ``Tool.prepare`` of the call completed in this way.
         assumed: What is then taken for granted and what should be said, a sentence each.
     """
 
     title: str
+    field: str
     phrases: tuple[str, ...]
     prepare: Callable[[Progress], BaseModel | Questions]
     assumed: tuple[str, ...]

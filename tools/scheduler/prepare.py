@@ -62,9 +62,8 @@ def prepare(
     if source is None and not said.tasks:
         asked = Question(field="tasks", said=None, reason="no task was understood")
         known = _said(call)
-        proposals = tuple(
-            _proposal(template, said, given, today, known) for template in read_templates(given.templates)
-        )
+        near = read_templates(given.templates).nearest(said.title) if said.title else ()
+        proposals = tuple(_proposal(template, said, given, today, known) for template in near)
         return Questions((asked,), known, proposals)
     draft = said if source is None else merged(source, said)
     return _prepared(draft, given, today, _said(call), progress)
@@ -76,7 +75,7 @@ def _proposal(template: Template, said: Draft, given: Given, today: date, known:
     def complete(progress: Progress) -> ScheduleRequest | Questions:
         return _prepared(draft, given, today, known, progress)
 
-    return Proposal(template.title, template.phrases, complete, template.assumed)
+    return Proposal(template.title, "title", template.phrases, complete, template.assumed)
 
 
 def _prepared(

@@ -9,10 +9,12 @@ A template is a project (``files.yaml``) with durations and roles instead of peo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+
+from rapidfuzz import fuzz, process
 
 from tools.scheduler.draft import Draft
 from tools.scheduler.files.entries import PlanFileError
@@ -20,6 +22,9 @@ from tools.scheduler.files.yaml import load_yaml, project_of, text_list
 from tools.tool import BadInput
 
 __all__ = ["Library", "Template", "TemplateError", "read_templates"]
+
+
+_NEAREST, _PHRASES = 6, 3  # templates to choose from, and phrases of each
 
 
 class TemplateError(BadInput):
@@ -32,19 +37,16 @@ class Template:
 
     Attributes:
         name: Of its file, without its end.
-        phrases: Ways to say its title, the title first.
+        title: What it is for.
+        phrases: Ways to say so, the title among them.
         ask: What only the person can know, a sentence each.
     """
 
     name: str
+    title: str
     phrases: tuple[str, ...]
     ask: tuple[str, ...]
     draft: Draft
-
-    @property
-    def title(self) -> str:
-        """What it is for."""
-        return self.phrases[0]
 
     @property
     def assumed(self) -> tuple[str, ...]:
@@ -66,6 +68,17 @@ class Library:
 
     def __iter__(self) -> Iterator[Template]:
         return iter(self.templates)
+
+    def nearest(self, goal: str) -> tuple[Template, ...]:
+        """The templates whose phrases are spelled most like a goal, each with its most similar phrases only."""
+        found: dict[str, list[str]] = {}
+        owners = {phrase: template for template in self.templates for phrase in template.phrases}
+        ranked = process.extract(goal, owners.keys(), scorer=_alike, processor=str.casefold, limit=None)
+        for phrase, _, _ in ranked:
+            mine = found.setdefault(owners[phrase].name, [])
+            if len(mine) < _PHRASES:
+                mine.append(phrase)
+        return tuple(replace(self.named(name), phrases=tuple(found[name])) for name in [*found][:_NEAREST])
 
     def named(self, name: str) -> Template:
         """The template of this name.
@@ -91,6 +104,11 @@ def read_templates(folder: Path | None = None) -> Library:
     return Library((*own, *(template for template in _shipped() if template.name not in names)))
 
 
+def _alike(goal: str, phrase: str, *, score_cutoff: float | None = None) -> float:
+    """Words in common count, in any order; then letters, so that "shops" is near "shop"."""
+    return fuzz.token_set_ratio(goal, phrase) + fuzz.WRatio(goal, phrase)
+
+
 @cache
 def _shipped() -> tuple[Template, ...]:
     return _in_folder(Path(str(files("tools.scheduler.templates"))))
@@ -109,4 +127,4 @@ def _template(path: Path) -> Template:
     except (OSError, UnicodeDecodeError, PlanFileError) as error:
         raise TemplateError(f"template {path}: {error}") from error
     phrases = (draft.title, *text_list(fields.get("also")))
-    return Template(path.stem, phrases, tuple(text_list(fields.get("ask"))), draft)
+    return Template(path.stem, draft.title, phrases, tuple(text_list(fields.get("ask"))), draft)
