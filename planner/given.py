@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tools.scheduler.files import read_plan
 from tools.scheduler.files.entries import date_of, number_of, share_of
-from tools.scheduler.prepare import Given
+from tools.scheduler.prepare import Given, Progressed
 from tools.tool import BadInput
 
 __all__ = ["given_project"]
@@ -36,8 +36,10 @@ def given_project(
         source=None if file is None else read_plan(file),
         start=_day(start, "--start"),
         deadline=_day(deadline, "--deadline"),
-        done=tuple((task, share_of(value, "--done")) for task, value in _pairs(done, "--done")),
-        asof=_day(asof, "--asof"),
+        done=tuple(
+            Progressed(task=task, share=share_of(value, "--done"), on=_day(asof, "--asof"))
+            for task, value in _pairs(done, "--done")
+        ),
         slips=tuple((task, number_of(value, "a slip", "--slip")) for task, value in _pairs(slips, "--slip")),
         runs=runs,
         template=template,

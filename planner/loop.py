@@ -88,14 +88,17 @@ class LedgerEntry:
 
 
 class TurnState(TypedDict, total=False):
-    """What the graph keeps. Only ``latent`` and ``ledger`` outlive the turn.
+    """What the graph keeps. Only ``latent``, ``ledger`` and ``given`` outlive the turn.
 
-    ``held`` is the latent state on its way through the turn, ``tried`` every reading of this turn with
-    the state it was read from.
+    ``brought`` is what the turn came with beside words, and what such there was before, as JSON; ``given`` is
+    the same once the turn was understood. ``held`` is the latent state on its way through the turn, ``tried``
+    every reading of this turn with the state it was read from.
     """
 
     latent: LatentBytes
     ledger: list[LedgerEntry]
+    given: str
+    brought: Annotated[str, UntrackedValue(str)]
     text: Annotated[str, UntrackedValue(str)]
     held: Annotated[LatentBytes, UntrackedValue(LatentBytes)]
     reading: Annotated[Reading, UntrackedValue(Reading)]
@@ -298,7 +301,7 @@ def build_loop(
             # Nothing was understood: what was read must not blur what was known before.
             return {}
         entry = LedgerEntry(len(ledger) + 1, reading.call, state.get("restored", False))
-        return {"latent": state["held"], "ledger": [*ledger, entry]}
+        return {"latent": state["held"], "ledger": [*ledger, entry], "given": state.get("brought", "")}
 
     graph = StateGraph(TurnState)
     graph.add_node("perceive", perceive)

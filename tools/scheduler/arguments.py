@@ -8,7 +8,7 @@ task drywall; 1 w; after demo; by Ray, Tess
 off Ray; 2027-01-20; 2027-01-22
 many at once
 
-Where somebody names a goal and no task, the goal is the title; where nobody says the year of a day, it has none:
+Where somebody names a goal and no task, the goal is the title; a day whose year nobody says has none:
 
 project
 by 03-01

@@ -3,46 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from tools.scheduler.arguments import ProjectArguments
 from tools.scheduler.draft import Draft, merged
 from tools.scheduler.resolve import draft_of, resolve, task_called
 from tools.scheduler.templates import Template, read_templates
-from tools.scheduler.types import ScheduleRequest
+from tools.scheduler.types import Report, ScheduleRequest
 from tools.tool import Progress, Proposal, Question, Questions
 
-__all__ = ["Given", "number", "prepare"]
+__all__ = ["Given", "Progressed", "number", "prepare"]
 
 
-@dataclass(frozen=True)
-class Given:
+class Progressed(BaseModel):
+    """How far a task is: ``share`` of it (0 to 1) was done by the end of the day ``on``, or of the file's."""
+
+    model_config = ConfigDict(frozen=True)
+
+    task: str
+    share: float = Field(ge=0, le=1)
+    on: date | None = None
+
+
+class Given(BaseModel):
     """What a request for a project comes with beside words.
 
     Attributes:
         source: A project from a file.
+        template: Name of the template to take, if there is no other source.
         start, deadline: Instead of those of the file, if nothing was said.
-        done: Tasks and the share of each that is done, 0 to 1, by the end of ``asof``.
-        asof: The day of that report; the file's, or today, if it is not given.
+        done: What is done; the last report on a task counts.
         slips: Tasks of which is asked what happens if they take so many working days longer.
         runs: Samples of the distribution of the finish; 0 for none.
-        template: Name of the template to take, if there is no other source.
         templates: Folder of further templates.
     """
 
+    model_config = ConfigDict(frozen=True)
+
     source: Draft | None = None
+    template: str | None = None
     start: date | None = None
     deadline: date | None = None
-    done: tuple[tuple[str, float], ...] = ()
-    asof: date | None = None
+    done: tuple[Progressed, ...] = ()
     slips: tuple[tuple[str, float], ...] = ()
     runs: int = 0
-    template: str | None = None
     templates: Path | None = None
+
+    def after(self, earlier: Given) -> Given:
+        """This, with what was given before and still holds: all but questions, unless there are new tasks."""
+        if self.source is not None or self.template is not None:
+            return self
+        return self.model_copy(
+            update={
+                "source": earlier.source,
+                "template": earlier.template,
+                "start": self.start or earlier.start,
+                "deadline": self.deadline or earlier.deadline,
+                "done": (*earlier.done, *self.done),
+            }
+        )
+
+    def kept(self) -> Given:
+        """What a session keeps of it."""
+        return self.model_copy(update={"slips": (), "runs": 0, "templates": None})
 
 
 def prepare(
@@ -91,17 +119,19 @@ def _prepared(
     questions: list[Question] = []
     find = partial(_found, names=names, questions=questions)
     slips = tuple((find(task, "slip"), days) for task, days in given.slips)
-    shares = {task.name: task.done for task in draft.tasks if task.done}
-    shares |= {find(task, "done"): share for task, share in given.done}
-    asof = given.asof or draft.asof or today
-    shares = {task: share for task, share in shares.items() if share}
-    if shares and asof < request.start:
-        reason = f"nothing can be done by {asof}: the project starts on {request.start}"
-        questions.append(Question(field="done", said=asof.isoformat(), reason=reason))
+    asof = draft.asof or today
+    done = {task.name: Progressed(task=task.name, share=task.done, on=asof) for task in draft.tasks}
+    done |= {name: report for report in given.done if (name := find(report.task, "done"))}
+    reports = [Report(name, report.share, report.on or asof) for name, report in done.items() if report.share]
+    for report in reports:
+        if report.on < request.start:
+            reason = f"nothing can be done by {report.on}: the project starts on {request.start}"
+            questions.append(Question(field="done", said=report.on.isoformat(), reason=reason))
+            break
     if questions:
         return Questions(tuple(questions), known)
     request = request.model_copy(update={"slips": slips, "runs": given.runs})
-    return _happened(request, shares, asof, progress) if shares else request
+    return _happened(request, reports, progress) if reports else request
 
 
 def _found(task: str, field: str, *, names: Sequence[str], questions: list[Question]) -> str:
@@ -112,16 +142,13 @@ def _found(task: str, field: str, *, names: Sequence[str], questions: list[Quest
     return found
 
 
-def _happened(
-    request: ScheduleRequest, shares: dict[str, float], asof: date, progress: Progress
-) -> ScheduleRequest:
+def _happened(request: ScheduleRequest, reports: Sequence[Report], progress: Progress) -> ScheduleRequest:
     """The request with what is done, in the order and at the times of the plan without it."""
     # OR-tools takes seconds to import, which only a plan of a project needs to wait for.
     from tools.scheduler.planning import plan_project
-    from tools.scheduler.revise import Report, reported
+    from tools.scheduler.revise import reported
 
     baseline = plan_project(request, progress)
-    reports = [Report(task, share, asof) for task, share in shares.items()]
     return reported(request, baseline, reports).model_copy(update={"baseline": baseline.tasks})
 
 

@@ -16,6 +16,7 @@ from tools.scheduler.types import (
     QUARTERS,
     Drift,
     Happened,
+    Report,
     ScheduleAnswer,
     ScheduledTask,
     ScheduleRequest,
@@ -44,15 +45,6 @@ class Slip:
     moved: dict[str, float]
     replanned: ScheduleAnswer
     request: ScheduleRequest
-
-
-@dataclass(frozen=True)
-class Report:
-    """How far a task is: ``share`` of it (0 to 1) was done by the end of the day ``on``."""
-
-    task: str
-    share: float
-    on: date
 
 
 def what_if(

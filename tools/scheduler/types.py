@@ -7,6 +7,7 @@ within a day is the number of its quarters that are gone, 0 to 4.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
@@ -27,6 +28,7 @@ __all__ = [
     "Link",
     "LinkKind",
     "Person",
+    "Report",
     "ScheduleAnswer",
     "ScheduleRequest",
     "ScheduledTask",
@@ -184,6 +186,15 @@ class Happened(_Frozen):
         if not self.start <= (self.end or self.asof) <= self.asof:
             raise ValueError(f"task {self.task!r} must begin and end by the day of the report, {self.asof}")
         return self
+
+
+@dataclass(frozen=True)
+class Report:
+    """How far a task is: ``share`` of it (0 to 1) was done by the end of the day ``on``."""
+
+    task: str
+    share: float
+    on: date
 
 
 class ScheduledTask(_Frozen):

@@ -70,7 +70,7 @@ class Library:
         return iter(self.templates)
 
     def nearest(self, goal: str) -> tuple[Template, ...]:
-        """The templates whose phrases are spelled most like a goal, each with its most similar phrases only."""
+        """The templates whose phrases are spelled most like a goal, each with its nearest phrases only."""
         found: dict[str, list[str]] = {}
         owners = {phrase: template for template in self.templates for phrase in template.phrases}
         ranked = process.extract(goal, owners.keys(), scorer=_alike, processor=str.casefold, limit=None)
