@@ -33,6 +33,7 @@ ROW = 30
 _WIDE, _LEAST_DAY, _MOST_DAY = 1000, 2.0, 40.0  # pixels: of a chart that fits, and of a day
 _BAR_TOP, _BAR = 7, 16  # pixels from a row's top, and of a bar's height
 _MARGIN_DAYS = 2
+_LEAST_BEYOND = timedelta(days=14)
 _LABEL = 24  # pixels that the number of a day needs
 
 
@@ -104,7 +105,10 @@ def render_gantt(
         warnings: Sentences for the person.
     """
     moments = [day for task in (*answer.tasks, *request.baseline) for day in (task.start, task.end)]
-    scale = _Scale(min(request.start, *moments), max(moments))
+    first, last = min(request.start, *moments), max(moments)
+    if request.deadline is not None and request.deadline - last <= max(last - first, _LEAST_BEYOND):
+        last = max(last, request.deadline)  # one that is far away would leave no room for the bars
+    scale = _Scale(first, last)
     bars = _bars(request, answer, scale)
     by_name = {bar.task.task: bar for bar in bars}
     critical = set(pairwise(answer.critical_path))

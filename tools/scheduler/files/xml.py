@@ -14,6 +14,7 @@ from datetime import date, datetime, time
 from itertools import product
 from xml.etree.ElementTree import Element, ParseError
 
+import holidays
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 from pydantic import ValidationError
@@ -23,9 +24,12 @@ from tools.scheduler.files.clock import HOURS
 from tools.scheduler.files.entries import PlanFileError, first_problem
 from tools.scheduler.types import QUARTERS, Absence, Demand, LinkKind, Person
 
-__all__ = ["LINK_KINDS", "NAMESPACE", "read_xml"]
+__all__ = ["HOLIDAY", "LINK_KINDS", "NAMESPACE", "read_xml"]
 
 NAMESPACE = "http://schemas.microsoft.com/project"
+HOLIDAY = "US federal holiday"
+"""Name of a calendar's exception for such a day."""
+
 LINK_KINDS: tuple[LinkKind, ...] = ("FF", "FS", "SF", "SS")
 """By the number that a PredecessorLink's Type has."""
 
@@ -74,7 +78,9 @@ def _project(root: Element) -> Draft:
         raise PlanFileError(f"MinutesPerDay is {minutes}: a day has more than that")
     calendars = {_whole(c, "UID"): c for c in _all(root, "Calendars", "Calendar")}
     base = calendars.get(_whole(root, "CalendarUID", 1))
-    people, absences, can_level = {}, [*_absences(base, None)], True
+    holidays_off = _keeps_holidays(base)
+    people, can_level = {}, True
+    absences = [*_absences(base, None, holidays_known=holidays_off)]
     for resource in _all(root, "Resources", "Resource"):
         name = _text(resource, "Name")
         if not name or _whole(resource, "Type", 1) != 1 or _whole(resource, "IsNull", 0):
@@ -95,6 +101,7 @@ def _project(root: Element) -> Draft:
         absences=tuple(absences),
         one_at_a_time=can_level,
         weekdays=_weekdays(base),
+        holidays=holidays_off,
         asof=_day(root, "StatusDate"),
     )
 
@@ -202,12 +209,27 @@ def _weekdays(calendar: Element | None) -> tuple[int, ...]:
     return tuple(sorted(found)) or (0, 1, 2, 3, 4)
 
 
-def _absences(calendar: Element | None, who: str | None) -> Iterator[Absence]:
+def _keeps_holidays(calendar: Element | None) -> bool:
+    """Whether the exceptions that are called holidays are all the holidays of their time."""
+    exceptions = () if calendar is None else _all(calendar, "Exceptions", "Exception")
+    periods = [e.find(_tag("TimePeriod")) for e in exceptions if _text(e, "Name") == HOLIDAY]
+    days = {day for period in periods if period is not None and (day := _day(period, "FromDate"))}
+    if not days:
+        return False
+    known = holidays.country_holidays("US", years=range(min(days).year, max(days).year + 1))
+    return days == {day for day in known if min(days) <= day <= max(days)}
+
+
+def _absences(
+    calendar: Element | None, who: str | None, *, holidays_known: bool = False
+) -> Iterator[Absence]:
     """The exceptions of a calendar in which no, or only half, a day is worked."""
     if calendar is None:
         return
     older = (day for day in _all(calendar, "WeekDays", "WeekDay") if _whole(day, "DayType") == 0)
     for exception in (*_all(calendar, "Exceptions", "Exception"), *older):
+        if holidays_known and _text(exception, "Name") == HOLIDAY:
+            continue
         period = exception.find(_tag("TimePeriod"))
         first, last = (None, None) if period is None else (_day(period, "FromDate"), _day(period, "ToDate"))
         if first is None or last is None:

@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 import holidays
 
 from tools.scheduler.files.clock import HOURS, begin_of, end_of
-from tools.scheduler.files.xml import LINK_KINDS, NAMESPACE
+from tools.scheduler.files.xml import HOLIDAY, LINK_KINDS, NAMESPACE
 from tools.scheduler.types import (
     QUARTERS,
     Absence,
@@ -71,16 +71,15 @@ def _at(day: date) -> str:
     return f"{day}T08:00:00"
 
 
-def _holidays(request: ScheduleRequest, first: date, last: date) -> list[Absence]:
+def _holidays(request: ScheduleRequest, first: date, last: date) -> list[date]:
     """The holidays of the plan's time and a year beyond."""
     if not request.holidays:
         return []
-    known = holidays.country_holidays("US", years=range(first.year, last.year + 2))
-    return [Absence(who=None, first=day, last=day) for day in sorted(known)]
+    return sorted(holidays.country_holidays("US", years=range(first.year, last.year + 2)))
 
 
 def _calendars(
-    root: Element, request: ScheduleRequest, people: dict[str, int], closed: Sequence[Absence]
+    root: Element, request: ScheduleRequest, people: dict[str, int], closed: Sequence[date]
 ) -> None:
     calendars = SubElement(root, "Calendars")
     standard = SubElement(calendars, "Calendar")
@@ -92,11 +91,17 @@ def _calendars(
         _put(day, DayType=number, DayWorking=int(works))
         if works:
             _working(day, range(QUARTERS))
-    _exceptions(standard, [*(a for a in request.absences if a.who is None), *closed])
+    _exceptions(
+        standard,
+        [
+            *(("off", absence) for absence in request.absences if absence.who is None),
+            *((HOLIDAY, Absence(who=None, first=day, last=day)) for day in closed),
+        ],
+    )
     for name, number in people.items():
         calendar = SubElement(calendars, "Calendar")
         _put(calendar, UID=number + 1, Name=name, IsBaseCalendar=0, BaseCalendarUID=1)
-        _exceptions(calendar, [absence for absence in request.absences if absence.who == name])
+        _exceptions(calendar, [("off", absence) for absence in request.absences if absence.who == name])
 
 
 def _working(parent: Element, quarters: Sequence[int]) -> None:
@@ -107,16 +112,16 @@ def _working(parent: Element, quarters: Sequence[int]) -> None:
             _put(span, FromTime=HOURS[half.start][0].isoformat(), ToTime=HOURS[half.stop - 1][1].isoformat())
 
 
-def _exceptions(calendar: Element, absences: Sequence[Absence]) -> None:
+def _exceptions(calendar: Element, absences: Sequence[tuple[str, Absence]]) -> None:
     if not absences:
         return
     exceptions = SubElement(calendar, "Exceptions")
-    for absence in absences:
+    for name, absence in absences:
         exception = SubElement(exceptions, "Exception")
         _put(exception, EnteredByOccurrences=0)
         period = SubElement(exception, "TimePeriod")
         _put(period, FromDate=f"{absence.first}T00:00:00", ToDate=f"{absence.last}T23:59:00")
-        _put(exception, Occurrences=(absence.last - absence.first).days + 1, Name="off", Type=1)
+        _put(exception, Occurrences=(absence.last - absence.first).days + 1, Name=name, Type=1)
         _put(exception, DayWorking=int(absence.part != "day"))
         if absence.part != "day":
             half = QUARTERS // 2
