@@ -1,15 +1,15 @@
 """Tasks as a table: a heading line, then one task a line.
 
 Columns: task, and days, effort or likely; what else there is may be left out. Several names stand in one
-cell with semicolons between them. Columns of a plan's result (start, end, critical, slack) are written and,
-when the file is read again, left aside.
+cell with semicolons between them; a name with a semicolon in it stands in quotes. Columns of a plan's result
+(start, end, critical, slack) are written and, when the file is read again, left aside.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tools.scheduler.draft import Draft, DraftLink
 from tools.scheduler.files.entries import COLUMNS, LISTS, PlanFileError, demand_text, link_text, task_of
@@ -64,7 +64,7 @@ def _columns(row: list[str], where: str) -> list[str]:
 
 def _plain(cell: str) -> str:
     cell = cell.strip()
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA) else cell
 
 
 def _values(cells: dict[str, str]) -> dict[str, str | list[str]]:
@@ -72,7 +72,10 @@ def _values(cells: dict[str, str]) -> dict[str, str | list[str]]:
     found: dict[str, str | list[str]] = {}
     for name, cell in cells.items():
         if name in LISTS:
-            found[name] = [part.strip() for part in cell.split(";") if part.strip()]
+            (parts,) = (
+                csv.reader([cell], delimiter=";", skipinitialspace=True, strict=True) if cell else ([],)
+            )
+            found[name] = [part.strip() for part in parts if part.strip()]
         elif cell:
             found[name] = cell
     return found
@@ -88,9 +91,9 @@ def write_csv(request: ScheduleRequest, answer: ScheduleAnswer) -> str:
     columns: dict[str, Callable[[Task], object]] = {
         "days": lambda task: f"{task.days:g}" if task.days is not None else "",
         "effort": lambda task: f"{task.effort:g}" if task.effort is not None else "",
-        "after": lambda task: "; ".join(after.get(task.name, ())),
-        "who": lambda task: "; ".join(map(demand_text, task.who)),
-        "either": lambda task: "; ".join(task.either),
+        "after": lambda task: _several(after.get(task.name, ())),
+        "who": lambda task: _several(map(demand_text, task.who)),
+        "either": lambda task: _several(task.either),
         "earliest": lambda task: task.earliest or "",
         "latest": lambda task: task.latest or "",
         "priority": lambda task: task.priority if task.priority > 1 else "",
@@ -110,11 +113,17 @@ def write_csv(request: ScheduleRequest, answer: ScheduleAnswer) -> str:
     rows.writerow(["task", "start", "end", *used, "assigned", "critical", "slack"])
     for task, planned in zip(request.tasks, answer.tasks, strict=True):
         row = [task.name, planned.start, planned.end, *(columns[name](task) for name in used)]
-        row += ["; ".join(planned.who), "yes" if planned.critical else "no", f"{planned.slack:g}"]
+        row += [_several(planned.who), "yes" if planned.critical else "no", f"{planned.slack:g}"]
         rows.writerow([_safe(str(cell)) for cell in row])
     return out.getvalue()
 
 
+def _several(names: Iterable[str]) -> str:
+    """Names in one cell."""
+    quoted = ('"' + name.replace('"', '""') + '"' if set(name) & set(';"') else name for name in names)
+    return "; ".join(quoted)
+
+
 def _safe(cell: str) -> str:
     """Text that a spreadsheet shows and does not compute."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    return f"'{cell}" if cell.lstrip("'").startswith(_FORMULA) else cell

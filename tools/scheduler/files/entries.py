@@ -120,7 +120,8 @@ def _demand(text: str, where: str) -> Demand:
 
 def demand_text(demand: Demand) -> str:
     """The reverse of ``_demand``."""
-    return f"{demand.name} [{demand.units}]" if demand.units > 1 else demand.name
+    plain = demand.units == 1 and _split(demand.name)[1] == ""
+    return demand.name if plain else f"{demand.name} [{demand.units}]"
 
 
 def _estimate(best: float | None, likely: float | None, worst: float | None, where: str) -> Estimate | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime, timedelta
 
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vText
 
 from tools.scheduler.files.clock import begin_of, end_of
 from tools.scheduler.types import QUARTERS, ScheduleAnswer, ScheduledTask
@@ -23,7 +23,9 @@ def to_ics(answer: ScheduleAnswer, title: str, made: datetime) -> str:
     calendar = Calendar()
     calendar.add("prodid", "-//LPM Planner//planner project//EN")
     calendar.add("version", "2.0")
-    calendar.add("x-wr-calname", title)
+    calendar.add(
+        "x-wr-calname", vText(title)
+    )  # the library would write a name that it does not know as it is
     for task in answer.tasks:
         calendar.add_component(_event(task, title, made))
     return calendar.to_ical().decode("utf-8")

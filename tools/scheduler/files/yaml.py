@@ -54,7 +54,8 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):  # a few of them inside each other would fill the memory
-            raise PlanFileError(f"line {self.line + 1}: aliases are not allowed")
+            line = self.peek_event().start_mark.line + 1
+            raise PlanFileError(f"line {line}: aliases are not allowed")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
