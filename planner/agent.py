@@ -155,7 +155,7 @@ class Planner:
                 remembers = session is not None
                 loop = build_loop(self.reader(), callable_, limits, self._progress, remembers=remembers)
                 graph = loop.compile(checkpointer=store)
-                turn: Any = {"text": said, "brought": brought.kept().model_dump_json()}
+                turn: Any = {"text": said, "brought": brought.kept().model_dump_json(exclude_defaults=True)}
                 done: Any = graph.invoke(turn, config, durability="exit")
         except TooLong as error:
             return _refused(str(error), session, began)

@@ -31,10 +31,11 @@ def monday_before(day):
 
 
 START = monday_before(date.today())  # so that the line of today lies in the chart
+DEADLINE = START + timedelta(days=30)
 REQUEST = ScheduleRequest(
     title="Garden",
     start=START,
-    deadline=START + timedelta(days=30),
+    deadline=DEADLINE,
     tasks=(
         Task(name="clear the beds", days=4, who=(Demand(name="Ola"),)),
         Task(name=HOSTILE, days=0.5, who=(Demand(name="Per"),)),
@@ -62,7 +63,9 @@ def plan():
 @pytest.fixture(scope="module")
 def page(plan, tmp_path_factory):
     path = tmp_path_factory.mktemp("gantt") / "plan.html"
-    path.write_text(render_gantt(*plan, HOSTILE, verify(*plan), [HOSTILE]), encoding="utf-8")
+    request, answer = plan
+    page = render_gantt(request, answer, HOSTILE, verify(request, answer), [HOSTILE])
+    path.write_text(page, encoding="utf-8")
     return path
 
 
@@ -137,7 +140,7 @@ def test_today_and_the_deadline_have_a_line(window):
     at = box(chart)[0] + (date.today() - first).days * width
     assert at - 1 <= box(today)[0] <= at + width + 1
     line = window.find_element(By.CSS_SELECTOR, "line.deadline")
-    ends = box(chart)[0] + ((REQUEST.deadline - first).days + 1) * width
+    ends = box(chart)[0] + ((DEADLINE - first).days + 1) * width
     assert box(line)[0] == pytest.approx(ends, abs=1.5)
 
 

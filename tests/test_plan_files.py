@@ -228,7 +228,7 @@ PROJECT = '<Project xmlns="http://schemas.microsoft.com/project">{}</Project>'
 TASK = "<Task><UID>{0}</UID><ID>{0}</ID><Name>{1}</Name><Duration>PT16H0M0S</Duration>{2}</Task>"
 
 # A file's kind and content -> what its reader is told.
-REFUSED = {
+REFUSED: dict[str, tuple[str, str | bytes, str]] = {
     "empty csv": (".csv", "", "the file is empty"),
     "blank yaml": (".yaml", " \n \n", "the file is empty"),
     "only a heading": (".csv", "task,days\n", "there is no task in it"),
