@@ -3,12 +3,14 @@
 import csv
 import io
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from icalendar import Calendar
 
+from tools.scheduler.arguments import ProjectArguments
 from tools.scheduler.draft import Draft
 from tools.scheduler.files import PlanFileError, read_plan
 from tools.scheduler.files.csv import read_csv, write_csv
@@ -17,6 +19,7 @@ from tools.scheduler.files.mermaid import to_mermaid
 from tools.scheduler.files.xml import read_xml
 from tools.scheduler.files.xml_out import to_xml
 from tools.scheduler.files.yaml import read_yaml
+from tools.scheduler.prepare import Given, prepare
 from tools.scheduler.resolve import resolve
 from tools.scheduler.revise import answered, reported
 from tools.scheduler.types import (
@@ -29,6 +32,7 @@ from tools.scheduler.types import (
     ScheduleRequest,
     Task,
 )
+from tools.scheduler.verify import verify
 from tools.tool import silent
 
 START = date(2027, 3, 1)
@@ -194,6 +198,16 @@ def test_yaml_says_everything():
     assert Link(before="order seeds", after="sow", lag=2) in request.links
     assert Link(before="fence", after="open day", kind="SS") in request.links
     assert (request.tasks[3].earliest, request.tasks[3].priority) == (date(2027, 3, 2), 5)
+
+
+def test_the_example_of_the_manual_is_planned(tmp_path):
+    manual = Path(__file__).parents[1] / "docs" / "projects.md"
+    (tmp_path / "garden.yaml").write_text(manual.read_text().split("```yaml\n")[1].split("```")[0])
+    draft = read_plan(tmp_path / "garden.yaml")
+    request = prepare(ProjectArguments(), Given(source=draft), date(2027, 3, 1), silent)
+    assert isinstance(request, ScheduleRequest)
+    assert all(check.satisfied for check in verify(request, planned(request)))
+    assert [event.share for event in request.happened] == [0.5]
 
 
 def test_the_calendar_has_an_event_for_each_task():
