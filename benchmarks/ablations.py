@@ -1,8 +1,8 @@
 """``python -m benchmarks.ablations CONFIG.yaml``: what each part of the memory is worth, on one budget.
 
-Trains every variant that the file names with the same data, steps and seeds, measures it on names never trained
-on, and writes a table (``table.md``) and a plot (``plot.svg``) into the file's folder. Runs that are finished are
-skipped, one that was interrupted goes on, so the command can be given again.
+Trains every variant that the file names with the same data, steps and seeds, measures it on names never
+trained on, and writes a table (``table.md``) and a plot (``plot.svg``) into the file's folder. Runs that are
+finished are skipped, one that was interrupted goes on, so the command can be given again.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class AblationConfig(BaseModel):
         model: Fields of ``LPMConfig`` that all variants share.
         training: See ``TrainingConfig``.
         held_out: Conversations measured on, of one turn and of two each.
-        groups: What is varied -> variants: fields of ``LPMConfig`` that differ from ``model``. Every group is
-            compared with the default, which has none.
-        latent_steps: The default is trained once more with one to so many latent steps in every training step,
-            and read after none to so many.
+        groups: What is varied -> variants: fields of ``LPMConfig`` that differ from ``model``. Every group
+            is compared with the default, which has none.
+        latent_steps: The default is trained once more with one to so many latent steps in every training
+            step, and read after none to so many.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -1,5 +1,7 @@
 """What the memory is compared with: causal, the same in every order of reading, learned through."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -13,7 +15,7 @@ from lpm_model.retrofit import load_adapter, read_adapter, save_adapter
 from lpm_model.state import rounded
 from tests.tiny import MEMORY, SIZES, tiny_base, tiny_model
 
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "ungated": {"mechanism": "ungated"},
     "per_token": {"mechanism": "per_token"},
     "gated_slots": {"mechanism": "gated_slots"},
@@ -60,9 +62,10 @@ def test_chunks_single_tokens_and_padding_change_nothing(kind, with_state, chunk
     mask = torch.ones(2, 13, dtype=torch.long)
     mask[0, :4] = 0
     with torch.no_grad():
-        held = model(tokens(2, 9, seed=5), write=True).latent_state if with_state else None
+        held = model(tokens(2, 9, seed=5), write=True).latent_state
+        held = held if with_state else None
         whole = model(ids, attention_mask=mask, latent_state=held, write=True)
-        alone = model(ids[:1, 4:], latent_state=held[:1] if with_state else None, write=True)
+        alone = model(ids[:1, 4:], latent_state=None if held is None else held[:1], write=True)
         cache, drafts, logits, start = DynamicCache(), list[torch.Tensor](), [], 0
         for size in chunks:
             out = model(
@@ -100,12 +103,12 @@ def test_the_state_has_its_size_is_read_and_thought_about(kind):
 
 @KIND
 def test_gradients_reach_the_first_of_several_turns_and_every_parameter(kind):
-    model, state, first = tiny_model(**KINDS[kind]), None, None
-    for turn in range(3):
+    model = tiny_model(**KINDS[kind])
+    first = model(tokens(1, 5), write=True).latent_state
+    first.retain_grad()
+    state = first
+    for turn in (1, 2):
         state = model(tokens(1, 5, seed=turn), latent_state=state, write=True).latent_state
-        if first is None:
-            state.retain_grad()
-            first = state
     state = model(None, latent_state=state, write=True).latent_state
     model(tokens(1, 4, seed=9), latent_state=state, labels=tokens(1, 4, seed=9)).loss.backward()
     assert first.grad is not None and first.grad.abs().sum() > 0
