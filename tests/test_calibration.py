@@ -39,7 +39,7 @@ scalings = st.builds(Scaling, stretch=st.floats(-3, 3), shift=st.floats(-5, 5))
 @given(scalings, probabilities, probabilities)
 def test_calibration_keeps_the_order(scaling, one, two):
     low, high = sorted((one, two))
-    assert 0 < scaling.probability(low) <= scaling.probability(high) < 1
+    assert 0 < scaling.probability(low) <= scaling.probability(high) <= 1
 
 
 @given(st.floats(1e-5, 1 - 1e-5))
