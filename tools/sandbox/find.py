@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tools.sandbox.bubblewrap import Bubblewrap
+from tools.sandbox.landlock import Landlock
 from tools.sandbox.places import interpreter
 from tools.sandbox.seccomp import UnknownMachine
 from tools.sandbox.types import Limits, Sandbox
@@ -29,9 +30,10 @@ for way in ("r", "a"):
 
 def candidates() -> Iterator[Sandbox]:
     """What is installed, best first, not tried."""
-    bubblewrap = Bubblewrap.find()
-    if bubblewrap is not None:
+    if (bubblewrap := Bubblewrap.find()) is not None:
         yield bubblewrap
+    if (landlock := Landlock.find()) is not None:
+        yield landlock
 
 
 def works(sandbox: Sandbox) -> bool:

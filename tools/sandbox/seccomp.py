@@ -1,7 +1,7 @@
 """System calls that confined programs may not make, as a filter for the kernel (seccomp, classic BPF).
 
 What is refused is what tests and programs never need: calls that reach other processes, the kernel or the
-clock, that make namespaces, or that hold memory nobody sees. Calls newer than this list are answered as an
+clock, that make namespaces or set-uid files, or that hold memory nobody sees. Calls newer than this list are answered as an
 old kernel would.
 """
 
@@ -11,51 +11,34 @@ import errno
 import platform
 import struct
 
-__all__ = ["SYSTEM_CALLS", "UnknownMachine", "with_namespaces", "without_landlock_gaps"]
+__all__ = ["UnknownMachine", "number", "with_namespaces", "without_landlock_gaps"]
 
 
 class UnknownMachine(RuntimeError):
     """The numbers of system calls are not known for this kind of processor."""
 
 
-_AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+_MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
-SYSTEM_CALLS: dict[str, tuple[int | None, int | None]] = {
-    # name: number on x86_64, on aarch64
+_Numbers = tuple[int | None, int | None]
+"""The number of a call on x86_64 and on aarch64, None where it does not exist."""
+
+_REFUSED: dict[str, _Numbers] = {
     "acct": (163, 89),
     "add_key": (248, 217),
     "adjtimex": (159, 171),
-    "bind": (49, 200),
     "bpf": (321, 280),
-    "chmod": (90, None),
-    "chown": (92, None),
     "chroot": (161, 51),
     "clock_adjtime": (305, 266),
     "clock_settime": (227, 112),
-    "clone": (56, 220),
-    "clone3": (435, 435),
-    "connect": (42, 203),
     "delete_module": (176, 106),
     "fanotify_init": (300, 262),
-    "fchmod": (91, 52),
-    "fchmodat": (268, 53),
-    "fchmodat2": (452, 452),
-    "fchown": (93, 55),
-    "fchownat": (260, 54),
     "finit_module": (313, 273),
-    "flock": (73, 32),
-    "fremovexattr": (199, 16),
     "fsconfig": (431, 431),
-    "fsetxattr": (190, 7),
     "fsmount": (432, 432),
     "fsopen": (430, 430),
     "fspick": (433, 433),
-    "futimesat": (261, None),
     "init_module": (175, 105),
-    "io_uring_enter": (426, 426),
-    "io_uring_register": (427, 427),
-    "io_uring_setup": (425, 425),
-    "ioctl": (16, 29),
     "ioperm": (173, None),
     "iopl": (172, None),
     "ioprio_set": (251, 30),
@@ -63,10 +46,7 @@ SYSTEM_CALLS: dict[str, tuple[int | None, int | None]] = {
     "kexec_file_load": (320, 294),
     "kexec_load": (246, 104),
     "keyctl": (250, 219),
-    "lchown": (94, None),
     "lookup_dcookie": (212, 18),
-    "lremovexattr": (198, 15),
-    "lsetxattr": (189, 6),
     "mbind": (237, 235),
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
@@ -75,7 +55,6 @@ SYSTEM_CALLS: dict[str, tuple[int | None, int | None]] = {
     "mount_setattr": (442, 442),
     "move_mount": (429, 429),
     "move_pages": (279, 239),
-    "mq_open": (240, 180),
     "msgget": (68, 186),
     "name_to_handle_at": (303, 264),
     "open_by_handle_at": (304, 265),
@@ -83,8 +62,6 @@ SYSTEM_CALLS: dict[str, tuple[int | None, int | None]] = {
     "perf_event_open": (298, 241),
     "pidfd_getfd": (438, 438),
     "pivot_root": (155, 41),
-    "prctl": (157, 167),
-    "prlimit64": (302, 261),
     "process_madvise": (440, 440),
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
@@ -92,137 +69,96 @@ SYSTEM_CALLS: dict[str, tuple[int | None, int | None]] = {
     "quotactl": (179, 60),
     "quotactl_fd": (443, 443),
     "reboot": (169, 142),
-    "removexattr": (197, 14),
     "request_key": (249, 218),
-    "sched_setaffinity": (203, 122),
     "sched_setattr": (314, 274),
     "sched_setparam": (142, 118),
     "sched_setscheduler": (144, 119),
     "semget": (64, 190),
     "set_mempolicy": (238, 237),
+    "set_mempolicy_home_node": (450, 450),
     "setdomainname": (171, 162),
     "sethostname": (170, 161),
     "setns": (308, 268),
-    "setpgid": (109, 154),
     "setpriority": (141, 140),
-    "setsid": (112, 157),
     "settimeofday": (164, 170),
-    "setxattr": (188, 5),
     "shmget": (29, 194),
-    "socket": (41, 198),
-    "socketpair": (53, 199),
     "swapoff": (168, 225),
     "swapon": (167, 224),
     "syslog": (103, 116),
     "umount2": (166, 39),
     "unshare": (272, 97),
     "userfaultfd": (323, 282),
+    "vhangup": (153, 58),
+}
+# The C library and Python do without these if they are told that there are none.
+_ABSENT: dict[str, _Numbers] = {
+    "clone3": (435, 435),
+    "io_uring_enter": (426, 426),
+    "io_uring_register": (427, 427),
+    "io_uring_setup": (425, 425),
+    "openat2": (437, 437),
+}
+# What Landlock does not know: modes, owners, times and locks of files outside, sockets, queues and memory that
+# are shared by number, and groups of processes, which the supervisor kills by.
+_GAPS: dict[str, _Numbers] = {
+    "bind": (49, 200),
+    "chmod": (90, None),
+    "chown": (92, None),
+    "connect": (42, 203),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "fchown": (93, 55),
+    "fchownat": (260, 54),
+    "flock": (73, 32),
+    "fremovexattr": (199, 16),
+    "fsetxattr": (190, 7),
+    "futimesat": (261, None),
+    "inotify_add_watch": (254, 27),
+    "lchown": (94, None),
+    "lremovexattr": (198, 15),
+    "lsetxattr": (189, 6),
+    "mq_open": (240, 180),
+    "mq_unlink": (241, 181),
+    "msgctl": (71, 187),
+    "msgrcv": (70, 188),
+    "msgsnd": (69, 189),
+    "removexattr": (197, 14),
+    "semctl": (66, 191),
+    "semop": (65, 193),
+    "semtimedop": (220, 192),
+    "setpgid": (109, 154),
+    "setsid": (112, 157),
+    "setxattr": (188, 5),
+    "shmat": (30, 196),
+    "shmctl": (31, 195),
+    "socket": (41, 198),
     "utime": (132, None),
     "utimensat": (280, 88),
     "utimes": (235, None),
-    "vhangup": (153, 58),
+}
+_BY_ARGUMENTS: dict[str, _Numbers] = {
+    "clone": (56, 220),
+    "creat": (85, None),
+    "ioctl": (16, 29),
+    "mknod": (133, None),
+    "mknodat": (259, 33),
+    "open": (2, None),
+    "openat": (257, 56),
+    "prctl": (157, 167),
+    "prlimit64": (302, 261),
+    "sched_setaffinity": (203, 122),
+    "socketpair": (53, 199),
 }
 _NEWEST = 462  # mseal; newer calls are not known here
 
-_REFUSED = [
-    "acct",
-    "add_key",
-    "adjtimex",
-    "bpf",
-    "chroot",
-    "clock_adjtime",
-    "clock_settime",
-    "delete_module",
-    "fanotify_init",
-    "finit_module",
-    "fsconfig",
-    "fsmount",
-    "fsopen",
-    "fspick",
-    "init_module",
-    "ioperm",
-    "iopl",
-    "ioprio_set",
-    "kcmp",
-    "kexec_file_load",
-    "kexec_load",
-    "keyctl",
-    "lookup_dcookie",
-    "mbind",
-    "memfd_create",
-    "memfd_secret",
-    "migrate_pages",
-    "mount",
-    "mount_setattr",
-    "move_mount",
-    "move_pages",
-    "msgget",
-    "name_to_handle_at",
-    "open_by_handle_at",
-    "open_tree",
-    "perf_event_open",
-    "pidfd_getfd",
-    "pivot_root",
-    "process_madvise",
-    "process_vm_readv",
-    "process_vm_writev",
-    "ptrace",
-    "quotactl",
-    "quotactl_fd",
-    "reboot",
-    "request_key",
-    "sched_setattr",
-    "sched_setparam",
-    "sched_setscheduler",
-    "semget",
-    "set_mempolicy",
-    "setdomainname",
-    "sethostname",
-    "setns",
-    "setpriority",
-    "settimeofday",
-    "shmget",
-    "swapoff",
-    "swapon",
-    "syslog",
-    "umount2",
-    "unshare",
-    "userfaultfd",
-    "vhangup",
-]
-# The C library and Python do without them if they are told that there are none.
-_ABSENT = ["clone3", "io_uring_enter", "io_uring_register", "io_uring_setup"]
-# What Landlock does not know: modes, owners, times and locks of files outside, sockets, other processes.
-_GAPS = [
-    "bind",
-    "chmod",
-    "chown",
-    "connect",
-    "fchmod",
-    "fchmodat",
-    "fchmodat2",
-    "fchown",
-    "fchownat",
-    "flock",
-    "fremovexattr",
-    "fsetxattr",
-    "futimesat",
-    "lchown",
-    "lremovexattr",
-    "lsetxattr",
-    "mq_open",
-    "removexattr",
-    "setpgid",
-    "setsid",
-    "setxattr",
-    "socket",
-    "utime",
-    "utimensat",
-    "utimes",
-]
-
 _NAMESPACES = 0x7E020000  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C  # put characters into a terminal's input
+_SET_ID = 0o6000  # a file that runs with its owner's or group's powers, whoever starts it
+_MODES = {  # which argument, from 0, is the mode of a file
+    "chmod": 1, "fchmod": 1, "fchmodat": 2, "fchmodat2": 2, "creat": 1, "mknod": 1, "mknodat": 2, "open": 2,
+    "openat": 3,
+}  # fmt: skip
 _PR_SET_DUMPABLE = 4  # would hide open files from the watch
 _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK = 1, 2, 10, 16
 _SOCK_STREAM, _TYPE_MASK = 1, 0xF
@@ -233,21 +169,34 @@ _ALLOW = 0x7FFF0000
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
 
 
-def _error(number: int) -> int:
-    return 0x00050000 | number
+def _machine() -> str:
+    machine = platform.machine()
+    if machine not in _MACHINES:
+        raise UnknownMachine(f"no list of system calls for {machine}")
+    return machine
+
+
+def number(name: str) -> int | None:
+    """The number of a system call on this machine; None if it has none.
+
+    Raises:
+        UnknownMachine: If no numbers are known.
+    """
+    every = _REFUSED | _ABSENT | _GAPS | _BY_ARGUMENTS
+    return every[name][list(_MACHINES).index(_machine())]
+
+
+def _error(code: int) -> int:
+    return 0x00050000 | code
 
 
 class _Filter:
     """A program that grows call by call; every part leaves the call's number loaded, or returns."""
 
     def __init__(self) -> None:
-        machine = platform.machine()
-        if machine not in _AUDIT:
-            raise UnknownMachine(f"no list of system calls for {machine}")
-        self._column = list(_AUDIT).index(machine)
         self._code = b""
         self._add(_LOAD, _ARCHITECTURE)
-        self._add(_EQUAL, _AUDIT[machine], 1, 0)
+        self._add(_EQUAL, _MACHINES[_machine()], 1, 0)
         self._add(_RETURN, _error(errno.EPERM))
         self._add(_LOAD, _NUMBER)
         # Above are also the calls of x86_64's other interface, x32.
@@ -257,21 +206,16 @@ class _Filter:
     def _add(self, code: int, value: int, if_true: int = 0, if_false: int = 0) -> None:
         self._code += struct.pack("=HBBI", code, if_true, if_false, value)
 
-    def _number(self, name: str) -> int | None:
-        return SYSTEM_CALLS[name][self._column]
-
-    def refuse(self, name: str, error: int = errno.EPERM) -> None:
+    def refuse(self, name: str, code: int = errno.EPERM) -> None:
         """Refuse a call whatever its arguments."""
-        number = self._number(name)
-        if number is not None:
-            self._add(_EQUAL, number, 0, 1)
-            self._add(_RETURN, _error(error))
+        if (call := number(name)) is not None:
+            self._add(_EQUAL, call, 0, 1)
+            self._add(_RETURN, _error(code))
 
     def refuse_if(self, name: str, argument: int, test: int, value: int) -> None:
         """Refuse a call if an argument, from 0, passes ``_EQUAL`` or ``_ANY`` with a value."""
-        number = self._number(name)
-        if number is not None:
-            self._add(_EQUAL, number, 0, 4)
+        if (call := number(name)) is not None:
+            self._add(_EQUAL, call, 0, 4)
             self._add(_LOAD, _FIRST_ARGUMENT + 8 * argument)
             self._add(test, value, 0, 1)
             self._add(_RETURN, _error(errno.EPERM))
@@ -281,9 +225,8 @@ class _Filter:
         self, name: str, argument: int, values: tuple[int, ...], mask: int = 0xFFFFFFFF
     ) -> None:
         """Refuse a call unless an argument, masked, is among the values."""
-        number = self._number(name)
-        if number is not None:
-            self._add(_EQUAL, number, 0, len(values) + 4)
+        if (call := number(name)) is not None:
+            self._add(_EQUAL, call, 0, len(values) + 4)
             self._add(_LOAD, _FIRST_ARGUMENT + 8 * argument)
             self._add(_AND, mask)
             for place, value in enumerate(values):
@@ -303,6 +246,8 @@ def _common() -> _Filter:
         made.refuse(name)
     for name in _ABSENT:
         made.refuse(name, errno.ENOSYS)
+    for name, argument in _MODES.items():
+        made.refuse_if(name, argument, _ANY, _SET_ID)
     made.refuse_if("clone", 0, _ANY, _NAMESPACES)
     made.refuse_if("ioctl", 1, _EQUAL, _TIOCSTI)
     made.refuse_if("ioctl", 1, _EQUAL, _TIOCLINUX)

@@ -69,6 +69,9 @@ class Sandbox(Protocol):
     ) -> Outcome:
         """Run a command until it ends or breaks a limit; nothing that it started is left then.
 
+        Symbolic links that it made and that lead out of the folder, pipes and sockets are removed at the end,
+        so that whoever reads the folder afterwards is not led elsewhere.
+
         Args:
             command: Program and arguments; the program as a path, or a name to be found in the system's
                 folders or beside the running interpreter.

@@ -7,6 +7,7 @@ two looks a limit can be exceeded by what a few hundredths of a second allow.
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import subprocess
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from tools.sandbox.leavings import remove_traps, traps
 from tools.sandbox.types import Limits, Outcome, Reason
 
 __all__ = ["Task", "Watch", "descendants"]
@@ -24,6 +26,7 @@ _LOOK = 0.02  # seconds between two looks, at least; more where looking itself t
 _SHARE = 5  # a look takes at most one part in so many of the time
 _KEPT = 32_768  # bytes of output that are kept of its beginning, and as many of its end
 _SMALLEST = 4096  # bytes that a file or folder counts at least
+_GRACE = 2.0  # seconds after which a process may hide its files no more, as it does while it starts
 _PATIENCE = 10.0  # seconds that stopping may take
 _MB = 1_000_000
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -81,10 +84,11 @@ class Watch:
         self._limits = limits
         self._own_tasks = own_tasks
         self._before = {place: _on_disk(place) for place in (folder, scratch) if place is not None}
+        self._folder, self._traps = folder, traps(folder)
         self._began = time.monotonic()
 
     def follow(self, process: subprocess.Popen[bytes], stop: Stop) -> Outcome:
-        """Wait for the end, or bring it about.
+        """Wait for the end, or bring it about; then remove the traps that were laid in the folder.
 
         Args:
             process: Leads all that is confined; its standard output is a pipe.
@@ -107,8 +111,9 @@ class Watch:
                 stop(process)
                 process.wait(_PATIENCE)
         output.finish()
+        remove_traps(self._folder, self._traps)
         # What was done since the last look.
-        if reason is None and self._disk_is_full([]):
+        if reason is None and self._disk_is_full(0):
             reason = "disk"
         code = process.returncode if process.returncode >= 0 else 128 - process.returncode
         if reason is None and code == 128 + 9:
@@ -126,12 +131,15 @@ class Watch:
         most = self._limits.memory_mb * _MB
         if sum(task.memory for task in tasks) > most and sum(map(_share, tasks)) > most:
             return "memory"
-        return "disk" if self._disk_is_full(tasks) else None
+        unnamed, hides = _unnamed(tasks[self._own_tasks :])
+        if hides and time.monotonic() - self._began > _GRACE:
+            return "killed"
+        return "disk" if self._disk_is_full(unnamed) else None
 
-    def _disk_is_full(self, tasks: Sequence[Task]) -> bool:
+    def _disk_is_full(self, unnamed: int) -> bool:
         most = self._limits.disk_mb * _MB
-        unnamed = _unnamed(tasks)
-        return any(_on_disk(place) + unnamed - before > most for place, before in self._before.items())
+        # What cannot be told is not "at most".
+        return not all(_on_disk(place) + unnamed - before <= most for place, before in self._before.items())
 
 
 def _share(task: Task) -> int:
@@ -140,13 +148,18 @@ def _share(task: Task) -> int:
         for line in Path(f"/proc/{task.pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
                 return int(line.split()[1]) * 1024
+    except PermissionError:
+        return task.memory
     except OSError:  # it has ended, or is ending
-        return 0
+        pass
     return 0
 
 
-def _on_disk(folder: Path) -> int:
-    """Bytes that a folder takes on disk; links are not followed, and a file of two names counts once."""
+def _on_disk(folder: Path) -> float:
+    """Bytes that a folder takes on disk; links are not followed, and a file of two names counts once.
+
+    A folder that may not be looked into could hold anything, and counts as if it did.
+    """
     total, seen, waiting = 0, set(), [str(folder)]
     while waiting:
         try:
@@ -158,14 +171,17 @@ def _on_disk(folder: Path) -> int:
                         total += max(_SMALLEST, found.st_blocks * 512)
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
+        except PermissionError:
+            return math.inf
         except OSError:  # gone in the meantime
             continue
     return total
 
 
-def _unnamed(tasks: Sequence[Task]) -> int:
-    """Bytes of files that were deleted and are still open."""
+def _unnamed(tasks: Sequence[Task]) -> tuple[int, bool]:
+    """Bytes of files that were deleted and are still open, and whether a process hides its files."""
     sizes: dict[tuple[int, int], int] = {}
+    hides = False
     for task in tasks:
         folder = f"/proc/{task.pid}/fd"
         try:
@@ -173,9 +189,11 @@ def _unnamed(tasks: Sequence[Task]) -> int:
                 found = os.stat(f"{folder}/{name}")
                 if found.st_nlink == 0:
                     sizes[found.st_dev, found.st_ino] = found.st_blocks * 512
+        except PermissionError:
+            hides = True
         except OSError:  # it has ended, or closed it
             continue
-    return sum(sizes.values())
+    return sum(sizes.values()), hides
 
 
 class _Output:
