@@ -75,7 +75,8 @@ class Bubblewrap:
                 arguments += ["--ro-bind-data", str(file.fileno()), place]
             for name, value in variables({"TMPDIR": "/tmp", **environment}, folder).items():
                 arguments += ["--setenv", name, value]
-            arguments += ["--remount-ro", "/", "--chdir", str(folder), "--"]
+            # For root, /proc/sys is else as writable as outside.
+            arguments += ["--remount-ro", "/proc", "--remount-ro", "/", "--chdir", str(folder), "--"]
             first = [interpreter(), "-I", "-S", _INSIDE, str(limits.memory_mb), str(limits.processes)]
             first += [str(limits.seconds), str(limits.disk_mb)]
             watch = Watch(limits, folder, own_tasks=_OWN_TASKS)

@@ -39,7 +39,8 @@ def become(command: list[str]) -> None:
     try:
         os.execvp(command[0], command)
     except OSError as error:
-        sys.exit(f"cannot run {command[0]}: {error.strerror}")
+        os.write(2, f"cannot run {command[0]}: {error.strerror}\n".encode())
+        os._exit(127)
 
 
 if __name__ == "__main__":

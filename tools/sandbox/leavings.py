@@ -3,41 +3,59 @@
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-__all__ = ["remove_traps", "traps"]
+__all__ = ["DEEPEST", "remove_traps", "traps"]
+
+DEEPEST = 100  # folders within folders: far more than programs make, far less than Python can delete
 
 
 def traps(folder: Path) -> set[tuple[str, str]]:
-    """Links out of a folder, and what blocks or answers whoever opens it (pipes, sockets, devices).
+    """Links out of a folder, what blocks or answers whoever opens it (pipes, sockets), too deep folders.
 
     Each as its path and, of a link, where it points.
     """
-    return set(_traps(str(folder), os.path.realpath(folder)))
-
-
-def _traps(place: str, folder: str) -> Iterator[tuple[str, str]]:
-    try:
-        entries = list(os.scandir(place))
-    except OSError:  # not to be looked into by us either
-        return
-    for entry in entries:
-        if entry.is_symlink():
-            if not _within(os.path.realpath(entry.path), folder):
-                yield entry.path, os.readlink(entry.path)
-        elif entry.is_dir(follow_symlinks=False):
-            yield from _traps(entry.path, folder)
-        elif not stat.S_ISREG(entry.stat(follow_symlinks=False).st_mode):
-            yield entry.path, ""
-
-
-def _within(path: str, folder: str) -> bool:
-    return os.path.commonpath((path, folder)) == folder
+    top, found, waiting = os.path.realpath(folder), set(), [(str(folder), 0)]
+    while waiting:
+        place, depth = waiting.pop()
+        if depth > DEEPEST:
+            found.add((place, ""))
+            continue
+        with suppress(OSError):  # not to be looked into by us either
+            for entry in os.scandir(place):
+                if entry.is_symlink():
+                    if os.path.commonpath((os.path.realpath(entry.path), top)) != top:
+                        found.add((entry.path, os.readlink(entry.path)))
+                elif entry.is_dir(follow_symlinks=False):
+                    waiting.append((entry.path, depth + 1))
+                elif not entry.is_file(follow_symlinks=False):
+                    found.add((entry.path, ""))
+    return found
 
 
 def remove_traps(folder: Path, known: set[tuple[str, str]]) -> None:
     """Remove the traps that were not there before. Nothing may run in the folder any more."""
     for path, _ in traps(folder) - known:
-        os.unlink(path)
+        if os.path.isdir(path) and not os.path.islink(path):
+            _delete(path)
+        else:
+            os.unlink(path)
+
+
+def _delete(folder: str) -> None:
+    """Delete a folder of any depth: what lies deep is brought up first, so that no path is long."""
+    waiting = [folder]
+    with TemporaryDirectory(dir=os.path.dirname(folder)) as above:
+        while waiting:
+            place = waiting.pop()
+            os.chmod(place, 0o700)
+            for entry in list(os.scandir(place)):
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(os.path.join(above, str(entry.inode())))
+                    os.chmod(entry.path, 0o700)
+                    os.rename(entry.path, waiting[-1])
+                else:
+                    os.unlink(entry.path)
+            os.rmdir(place)

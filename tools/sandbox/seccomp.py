@@ -1,8 +1,8 @@
 """System calls that confined programs may not make, as a filter for the kernel (seccomp, classic BPF).
 
 What is refused is what tests and programs never need: calls that reach other processes, the kernel or the
-clock, that make namespaces or set-uid files, or that hold memory nobody sees. Calls newer than this list are answered as an
-old kernel would.
+clock, that make namespaces or set-uid files, or that hold memory nobody sees. Calls newer than this list are
+answered as an old kernel would.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ _ABSENT: dict[str, _Numbers] = {
     "io_uring_setup": (425, 425),
     "openat2": (437, 437),
 }
-# What Landlock does not know: modes, owners, times and locks of files outside, sockets, queues and memory that
-# are shared by number, and groups of processes, which the supervisor kills by.
+# What Landlock does not know: modes, owners, times and locks of files outside, sockets, queues and memory
+# shared by number; and process groups, since the supervisor kills by them.
 _GAPS: dict[str, _Numbers] = {
     "bind": (49, 200),
     "chmod": (90, None),

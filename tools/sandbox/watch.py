@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from tools.sandbox.leavings import remove_traps, traps
+from tools.sandbox.leavings import DEEPEST, remove_traps, traps
 from tools.sandbox.types import Limits, Outcome, Reason
 
 __all__ = ["Task", "Watch", "descendants"]
@@ -158,23 +158,26 @@ def _share(task: Task) -> int:
 def _on_disk(folder: Path) -> float:
     """Bytes that a folder takes on disk; links are not followed, and a file of two names counts once.
 
-    A folder that may not be looked into could hold anything, and counts as if it did.
+    A folder that cannot be looked into, or lies too deep, could hold anything, and counts as if it did.
     """
-    total, seen, waiting = 0, set(), [str(folder)]
+    total, seen, waiting = 0, set(), [(str(folder), 0)]
     while waiting:
+        place, depth = waiting.pop()
+        if depth > DEEPEST:
+            return math.inf
         try:
-            with os.scandir(waiting.pop()) as entries:
+            with os.scandir(place) as entries:
                 for entry in entries:
                     found = entry.stat(follow_symlinks=False)
                     if (found.st_dev, found.st_ino) not in seen:
                         seen.add((found.st_dev, found.st_ino))
                         total += max(_SMALLEST, found.st_blocks * 512)
                     if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-        except PermissionError:
-            return math.inf
-        except OSError:  # gone in the meantime
+                        waiting.append((entry.path, depth + 1))
+        except (FileNotFoundError, NotADirectoryError):  # gone in the meantime
             continue
+        except OSError:  # forbidden
+            return math.inf
     return total
 
 
