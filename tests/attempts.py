@@ -20,14 +20,18 @@ import sys
 import termios
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.shmat.restype = ctypes.c_void_p
 
-OPEN = {}
-OPEN_TO_ROOT = {}
-CHECKED_OUTSIDE = {}
+Attempt = Callable[[dict[str, Any]], object]
+
+OPEN: dict[str, Attempt] = {}
+OPEN_TO_ROOT: dict[str, Attempt] = {}
+CHECKED_OUTSIDE: dict[str, Attempt] = {}
 """Not to be tried without a sandbox: what is outside is looked at, or how the sandbox says it ended."""
 
 
@@ -360,7 +364,8 @@ def mount_without_a_namespace(_host):
     try:
         checked(libc.mount(b"none", b"/", b"no-such-file-system", 0, None))
     except OSError as error:
-        return error.errno == errno.ENODEV
+        if error.errno != errno.ENODEV:
+            raise
     return True
 
 
@@ -383,7 +388,8 @@ def pivot_the_root(host):
     try:
         call(host, "pivot_root", b".", b".")
     except OSError as error:
-        return error.errno in (errno.EINVAL, errno.EBUSY)
+        if error.errno not in (errno.EINVAL, errno.EBUSY):
+            raise
     return True
 
 
@@ -432,7 +438,8 @@ def load_a_kernel_module(host):
     try:
         call(host, "init_module", b"rubbish", 7, b"")
     except OSError as error:
-        return error.errno in (errno.ENOEXEC, errno.EINVAL, errno.EFAULT)
+        if error.errno not in (errno.ENOEXEC, errno.EINVAL, errno.EFAULT):
+            raise
     return True
 
 

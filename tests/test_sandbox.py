@@ -21,7 +21,10 @@ import pytest
 from tests import attempts
 from tools.sandbox import Limits, Outcome, find_sandbox, seccomp
 from tools.sandbox import find as finding
+from tools.sandbox.bubblewrap import Bubblewrap
 from tools.sandbox.find import available, candidates, works
+from tools.sandbox.landlock import Landlock
+from tools.sandbox.types import Reason
 
 PROGRAM = Path(attempts.__file__)
 IS_ROOT = os.getuid() == 0
@@ -38,7 +41,7 @@ sys.stdin.read()
 CALLS = ("add_key", "bpf", "clone", "init_module", "ioprio_set", "pidfd_getfd", "pivot_root")
 
 # What stops an attempt (None: the system refuses it, and it ends), by the mechanism where they differ.
-ENDS = {
+ENDS: dict[str, set[Reason | None]] = {
     "bomb_of_forks": {"killed", "timeout"},  # an ordinary user's are refused until the time is over
     "bomb_of_threads": {"killed", "timeout"},
     "fill_the_heap": {"memory"},
@@ -84,6 +87,7 @@ class Outside:
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
+        assert self.process.stdout is not None
         address, descriptor = map(int, self.process.stdout.readline().split())
         self.sockets = [
             socket.create_server(("127.0.0.1", 0)),
@@ -360,7 +364,7 @@ def test_pytest_runs(sandbox, inside):
 
 
 def test_bubblewrap_has_a_loopback_of_its_own(inside):
-    (sandbox,) = [one for one in available() if one.name == "bubblewrap"] or [None]
+    sandbox = next((one for one in available() if one.name == "bubblewrap"), None)
     if sandbox is None:
         pytest.skip("bubblewrap does not work on this machine")
     code = (
@@ -403,7 +407,7 @@ def test_a_trial_finds_out_who_only_pretends():
 
 
 def test_a_mechanism_that_does_not_run_is_not_found(monkeypatch):
-    monkeypatch.setattr(finding, "candidates", lambda: iter([finding.Bubblewrap("/bin/false")]))
+    monkeypatch.setattr(finding, "candidates", lambda: iter([Bubblewrap("/bin/false")]))
     available.cache_clear()
     try:
         assert find_sandbox() is None
@@ -421,10 +425,10 @@ def test_the_first_that_works_is_taken():
 
 def test_an_old_kernel_has_no_landlock(monkeypatch):
     monkeypatch.setattr("tools.sandbox.landlock.abi", lambda: 5)
-    assert finding.Landlock.find() is None
+    assert Landlock.find() is None
 
 
 def test_an_unknown_machine_is_refused(monkeypatch):
-    monkeypatch.setattr(seccomp.platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
     with pytest.raises(seccomp.UnknownMachine):
         seccomp.with_namespaces()
