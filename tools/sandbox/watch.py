@@ -13,6 +13,7 @@ import select
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -22,8 +23,8 @@ from tools.sandbox.types import Limits, Outcome, Reason
 
 __all__ = ["Task", "Watch", "descendants"]
 
-_LOOK = 0.02  # seconds between two looks, at least; more where looking itself takes long
-_SHARE = 5  # a look takes at most one part in so many of the time
+_LOOK = 0.02  # seconds between two looks, at least
+_SHARE = 2  # the disk is left alone so many times as long as looking at it took
 _KEPT = 32_768  # bytes of output that are kept of its beginning, and as many of its end
 _SMALLEST = 4096  # bytes that a file or folder counts at least
 _GRACE = 2.0  # seconds after which a process may hide its files no more, as it does while it starts
@@ -85,6 +86,7 @@ class Watch:
         self._own_tasks = own_tasks
         self._before = {place: _on_disk(place) for place in (folder, scratch) if place is not None}
         self._folder, self._traps = folder, traps(folder)
+        self._next_disk = 0.0
         self._began = time.monotonic()
 
     def follow(self, process: subprocess.Popen[bytes], stop: Stop) -> Outcome:
@@ -99,17 +101,17 @@ class Watch:
         try:
             next_look = 0.0
             while process.poll() is None:
-                if (began := time.monotonic()) >= next_look:
+                if time.monotonic() >= next_look:
                     reason = self._broken(process.pid)
                     if reason is not None:
                         break
-                    now = time.monotonic()
-                    next_look = now + max(_LOOK, (now - began) * _SHARE)
+                    next_look = time.monotonic() + _LOOK
                 output.read(until=next_look)
         finally:
             if process.poll() is None:
                 stop(process)
                 process.wait(_PATIENCE)
+        seconds = time.monotonic() - self._began
         output.finish()
         remove_traps(self._folder, self._traps)
         # What was done since the last look.
@@ -118,7 +120,6 @@ class Watch:
         code = process.returncode if process.returncode >= 0 else 128 - process.returncode
         if reason is None and code == 128 + 9:
             reason = "killed"
-        seconds = time.monotonic() - self._began
         return Outcome(None if reason else code, output.text(), seconds, reason)
 
     def _broken(self, root: int) -> Reason | None:
@@ -134,12 +135,18 @@ class Watch:
         unnamed, hides = _unnamed(tasks[self._own_tasks :])
         if hides and time.monotonic() - self._began > _GRACE:
             return "killed"
-        return "disk" if self._disk_is_full(unnamed) else None
+        if (began := time.monotonic()) < self._next_disk:
+            return None
+        full = self._disk_is_full(unnamed)
+        self._next_disk = time.monotonic() + (time.monotonic() - began) * _SHARE
+        return "disk" if full else None
 
     def _disk_is_full(self, unnamed: int) -> bool:
-        most = self._limits.disk_mb * _MB
-        # What cannot be told is not "at most".
-        return not all(_on_disk(place) + unnamed - before <= most for place, before in self._before.items())
+        for place, before in self._before.items():
+            most = before + self._limits.disk_mb * _MB - unnamed
+            if not _on_disk(place, most) <= most:
+                return True
+        return False
 
 
 def _share(task: Task) -> int:
@@ -155,23 +162,26 @@ def _share(task: Task) -> int:
     return 0
 
 
-def _on_disk(folder: Path) -> float:
-    """Bytes that a folder takes on disk; links are not followed, and a file of two names counts once.
+def _on_disk(folder: Path, most: float = math.inf) -> float:
+    """Bytes that a folder takes on disk, as far as they are at most ``most``.
 
-    A folder that cannot be looked into, or lies too deep, could hold anything, and counts as if it did.
+    Links are not followed, and a file of two names counts once. A folder that cannot be looked into, or lies too deep, could hold anything, and counts as if it did.
     """
     total, seen, waiting = 0, set(), [(str(folder), 0)]
-    while waiting:
+    while waiting and total <= most:
         place, depth = waiting.pop()
         if depth > DEEPEST:
             return math.inf
         try:
             with os.scandir(place) as entries:
                 for entry in entries:
-                    found = entry.stat(follow_symlinks=False)
-                    if (found.st_dev, found.st_ino) not in seen:
-                        seen.add((found.st_dev, found.st_ino))
-                        total += max(_SMALLEST, found.st_blocks * 512)
+                    with suppress(FileNotFoundError):
+                        found = entry.stat(follow_symlinks=False)
+                        if (found.st_dev, found.st_ino) not in seen:
+                            seen.add((found.st_dev, found.st_ino))
+                            total += max(_SMALLEST, found.st_blocks * 512)
+                    if total > most:
+                        break
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append((entry.path, depth + 1))
         except (FileNotFoundError, NotADirectoryError):  # gone in the meantime
