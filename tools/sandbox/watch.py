@@ -165,7 +165,8 @@ def _share(task: Task) -> int:
 def _on_disk(folder: Path, most: float = math.inf) -> float:
     """Bytes that a folder takes on disk, as far as they are at most ``most``.
 
-    Links are not followed, and a file of two names counts once. A folder that cannot be looked into, or lies too deep, could hold anything, and counts as if it did.
+    Links are not followed, and a file of two names counts once. A folder that cannot be looked into, or lies
+    too deep, could hold anything, and counts as if it did.
     """
     total, seen, waiting = 0, set(), [(str(folder), 0)]
     while waiting and total <= most:
