@@ -1,5 +1,5 @@
 # `make help` lists the targets. Everything lives in .venv; nothing outside the checkout is touched, except system
-# packages that a root user of Debian would be told to install (python3-venv, chromium).
+# packages that a root user of Debian would be told to install (python3-venv, chromium, bubblewrap).
 
 # The first Python on the path that is new enough; `make PYTHON=...` overrides.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13; do \
@@ -22,7 +22,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev demo check test bench format lock clean browser
+.PHONY: help setup setup-dev demo check test bench format lock clean browser sandbox
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -30,7 +30,7 @@ help: ## list the targets
 demo: $(READY) ## set up, then plan New York to Los Angeles by Denver without tolls
 	$(BIN)/planner route "Plan a route from New York to Los Angeles that avoids toll roads and includes a stop in Denver."
 
-test: check browser ## set up, then linters, types and the whole test suite
+test: check browser sandbox ## set up, then linters, types and the whole test suite
 	$(BIN)/pytest -q
 
 check: $(READY_DEV) ## set up, then linters and types only
@@ -85,6 +85,15 @@ browser:
 			$(APT) update -qq && $(APT) install -y -qq --no-install-recommends chromium chromium-driver >/dev/null; \
 		else false; fi; \
 	} || echo "No browser: its tests will be skipped. On Debian: sudo apt-get install chromium chromium-driver"
+
+# What nobody has read is run by bubblewrap. Without it Landlock is used where the kernel has it; or nothing is run.
+sandbox:
+	@command -v bwrap >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "Installing bubblewrap"; \
+			$(APT) update -qq && $(APT) install -y -qq --no-install-recommends bubblewrap >/dev/null; \
+		else false; fi; \
+	} || echo "No bubblewrap: its tests will be skipped. On Debian: sudo apt-get install bubblewrap"
 
 # A fresh environment gets the newest versions that pyproject.toml allows, and is then written down. What torch brings
 # for one kind of machine only is left to torch, which pins it itself.

@@ -15,6 +15,7 @@ from lpm_model.base import ADAPTER_NAME, BaseError, embedded_gguf, shipped_adapt
 from lpm_model.retrofit import AdapterError, read_adapter
 from planner.sessions import sessions_file
 from tools.cache import cache_dir
+from tools.sandbox import find_sandbox
 
 __all__ = ["Finding", "examine"]
 
@@ -34,7 +35,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at packages, weights, caches, sessions and the browser."""
+    """Look at packages, weights, caches, sessions, the browser and the sandbox."""
     found = [
         Finding(
             "python", sys.version_info >= (3, 11), f"{platform.python_version()} on {platform.platform()}"
@@ -45,7 +46,7 @@ def examine() -> list[Finding]:
             found.append(Finding(package, True, importlib.metadata.version(package)))
         except importlib.metadata.PackageNotFoundError:
             found.append(Finding(package, False, "missing: run `make setup`"))
-    found += [_base_weights(), _adapter(), _cache(), _sessions(), _browser()]
+    found += [_base_weights(), _adapter(), _cache(), _sessions(), _browser(), _sandbox()]
     return found
 
 
@@ -92,6 +93,12 @@ def _browser() -> Finding:
     found = shutil.which("chromium")
     missing = "not installed; only the tests of the map need it: apt-get install chromium chromium-driver"
     return Finding("chromium", True, found or missing)
+
+
+def _sandbox() -> Finding:
+    found = find_sandbox()
+    missing = "none works here, so no generated code is run: apt-get install bubblewrap"
+    return Finding("sandbox", True, found.name if found else missing)
 
 
 def _size(file: Path) -> str:

@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 import cli
 import planner.doctor as doctor
 from lpm_model.base import BaseError
+from tools.sandbox.bubblewrap import Bubblewrap
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +27,14 @@ def test_it_names_versions_sizes_and_places(tmp_path):
     assert findings["base weights"].ok and "MB" in findings["base weights"].detail
     assert "roads.npz 2.0 MB" in findings["cache"].detail
     assert "none yet" in findings["sessions"].detail
+
+
+@pytest.mark.parametrize("found_sandbox", [None, Bubblewrap("bwrap")])
+def test_the_sandbox_is_named_or_what_is_not_done_without(monkeypatch, found_sandbox):
+    monkeypatch.setattr(doctor, "find_sandbox", lambda: found_sandbox)
+    finding = found()["sandbox"]
+    assert finding.ok
+    assert finding.detail == "bubblewrap" if found_sandbox else "no generated code is run" in finding.detail
 
 
 def test_what_is_missing_is_an_error_with_its_repair(monkeypatch, tmp_path):
