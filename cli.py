@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import io
 import json
 import os
@@ -108,6 +110,7 @@ def evaluate(
     from planner import BaseError
     from planner.evaluate import EvaluationError, evaluate_file
 
+    gc.enable()  # see main
     with _progress(quiet=False) as tell:
         try:
             lines = evaluate_file(
@@ -135,6 +138,7 @@ def train(config: Annotated[Path, typer.Argument(help="Training configuration (Y
     from planner.train import ConfigError, TrainConfig
     from planner.train import train as run
 
+    gc.enable()  # see main
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped run keeps its progress
     try:
         wanted = TrainConfig.from_file(config)
@@ -251,6 +255,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal's encoding lacks
+    # Looking for garbage in cycles among all that the imports make takes seconds, and one plan leaves little.
+    # What runs for long turns it on again. At the end all goes with the process.
+    gc.disable()
+    atexit.register(gc.freeze)
     app(prog_name="planner")
 
 

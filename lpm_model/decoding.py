@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import llguidance
-import llguidance.hf
 import numpy as np
 import torch
 from llguidance.numpy import allocate_token_bitmask, fill_next_token_bitmask
@@ -62,8 +61,9 @@ class ConstrainedDecoder:
     def __init__(self, model: WithHead, tokenizer: PreTrainedTokenizerBase) -> None:
         self.model, self.tokenizer = model, tokenizer
         self._end = answer_ids(tokenizer, "")[-1]
-        self._constraints = llguidance.hf.from_tokenizer(
-            tokenizer, n_vocab=model.config.vocab_size, eos_token=self._end
+        # As `llguidance.hf.from_tokenizer` does, without the copy that it makes first.
+        self._constraints = llguidance.LLTokenizer(
+            tokenizer.backend_tokenizer.to_str(), n_vocab=model.config.vocab_size, eos_token=self._end
         )
         self._grammars: dict[str, str] = {}
 

@@ -78,7 +78,9 @@ def retrofit(
         fresh = [name for name, parameter in module.named_parameters(recurse=False) if parameter.is_meta]
         for name in fresh:
             old = getattr(module, name)
-            setattr(module, name, torch.nn.Parameter(torch.empty_like(old, device="cpu"), old.requires_grad))
+            setattr(
+                module, name, torch.nn.Parameter(torch.empty(old.shape, dtype=old.dtype), old.requires_grad)
+            )
     model.model.rotary_emb = Rotary(lpm_config)
     with torch.no_grad():
         for module in model.modules():

@@ -100,7 +100,8 @@ class Planner:
         config: Any = {"configurable": thread(session), "recursion_limit": limits.steps}
         try:
             with open_session(self._sessions, session) as store:
-                loop = build_loop(self.reader(), tools, limits, self._progress)
+                remembers = session is not None
+                loop = build_loop(self.reader(), tools, limits, self._progress, remembers=remembers)
                 graph = loop.compile(checkpointer=store)
                 done: Any = graph.invoke({"text": said}, config, durability="exit")
         except TooLong as error:

@@ -137,6 +137,7 @@ def build_loop(
     progress: Progress,
     thresholds: Thresholds | None = None,
     run_tools: bool = True,
+    remembers: bool = True,
 ) -> Loop:
     """The graph, not compiled; see the module's docstring.
 
@@ -147,6 +148,7 @@ def build_loop(
         progress: Told about long work.
         thresholds: When to think again and when to ask.
         run_tools: False to read and prepare calls only, for a measure of the reading.
+        remembers: Whether the state outlives the turn; where it does not, no result is read into it.
     """
     limits = thresholds or Thresholds()
     calls: dict[str, type[BaseModel]] = {name: tool.arguments for name, tool in tools.items()}
@@ -231,6 +233,9 @@ def build_loop(
     def observe(state: TurnState) -> TurnState:
         reading, result = state["reading"], state["result"]
         tool = tools[reading.tool]
+        warnings = (*state.get("warnings", ()), *tool.warnings(result))
+        if not remembers:
+            return {"warnings": warnings}
         seen, reading_cost = reader.perceive(tool.summary(result), unpack(state["held"]))
         sureness, checking_cost = reader.holds(seen, reading.call)
         # The result must never change what the person asked for: if it would, it is not remembered.
@@ -238,7 +243,7 @@ def build_loop(
         return {
             "held": state["held"] if restored else LatentBytes(seen.to_bytes()),
             "restored": restored,
-            "warnings": (*state.get("warnings", ()), *tool.warnings(result)),
+            "warnings": warnings,
             "usage": spend(state, reading_cost + checking_cost),
         }
 

@@ -198,7 +198,7 @@ def test_no_large_file():
     assert seen > len(list(ROOT.iterdir()))
 
 
-def test_planning_imports_none_of_what_only_training_and_conversion_need():
+def test_planning_imports_none_of_what_only_training_conversion_and_building_need():
     """Transformers' model classes and what they import take seconds, at every start of the program."""
     seen = subprocess.run(
         [sys.executable, "-c", "import sys, planner; print('\\n'.join(sys.modules))"],
@@ -207,5 +207,6 @@ def test_planning_imports_none_of_what_only_training_and_conversion_need():
         check=True,
     ).stdout.split()
     heavy = {"transformers.modeling_utils", "torch._dynamo", "torch.distributed.tensor", "accelerate"}
+    heavy |= {"scipy", "tools.roads.build"}  # only roads that are built need all of it
     heavy |= {"ortools", "pandas"}  # which only a project needs
     assert not heavy & set(seen)

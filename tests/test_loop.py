@@ -55,9 +55,17 @@ def test_a_sure_reading_is_planned_checked_and_accounted_for():
     assert [check.constraint for check in answer.checks if not check.satisfied] == []
     assert any(check.constraint == "avoid tolls" for check in answer.checks)
     assert answer.result.route.toll_km == 0
-    # perceive 1, read 3; observe: perceive 1, holds 1
+    # perceive 1, read 3; nothing outlives the turn, so that the result is not read
     usage = answer.usage
-    assert (usage.model_calls, usage.tokens_out, usage.latent_steps) == (6, 9, 0)
+    assert (usage.model_calls, usage.tokens_out, usage.latent_steps) == (4, 9, 0)
+    assert reader.heard == ["anything"]
+
+
+def test_in_a_session_the_result_is_read_and_accounted_for(tmp_path):
+    reader = FakeReader(NEAR)
+    answer = Planner(reader=reader, sessions=tmp_path / "s.sqlite").route("anything", session="trip")
+    # perceive 1, read 3; observe: perceive 1, holds 1
+    assert answer.usage.model_calls == 6
     assert reader.heard[0] == "anything"
     assert "The route has" in reader.heard[1]
     assert not reader.thought_about
@@ -92,12 +100,14 @@ def test_an_unsure_reading_is_thought_about_until_it_is_sure():
     assert marks(reader.thought_about) == [1.0]
 
 
-def test_thinking_ends_with_the_budget_and_the_surest_reading_is_used():
+def test_thinking_ends_with_the_budget_and_the_surest_reading_is_used(tmp_path):
     first, second, third = (
         Says(f"route | from Albany, NY | to {to}", sure=p)
         for to, p in (("Utica, NY", 0.3), ("Buffalo, NY", 0.5), ("Rome, NY", 0.4))
     )
-    answer, reader = planned(first, second, third)
+    reader = FakeReader(first, second, third)
+    planner = Planner(reader=reader, budget=THINKING, sessions=tmp_path / "s.sqlite")
+    answer = planner.route("anything", session="trip")
     assert answer.usage.latent_steps == 2 == THINKING.latent_steps
     assert answer.constraints["destination"] == "Buffalo, NY"
     assert marks(reader.thought_about) == [1.0, 101.0]
@@ -126,7 +136,7 @@ def test_a_name_the_gazetteer_does_not_know_is_the_one_the_state_holds():
     (weighed,) = reader.weighed
     assert weighed[0] == "route\nfrom Albny\nto Buffalo, NY\n"
     assert "route\nfrom Albany\nto Buffalo, NY\n" in weighed[1:]
-    assert answer.usage.model_calls == 7
+    assert answer.usage.model_calls == 5
 
 
 def test_one_of_several_stops_is_reconsidered_alone_and_its_spellings_count_together():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tools.cache import cache_dir, load_arrays, store_arrays
-from tools.roads import RoadGraph, data, load_roads
+from tools.roads import RoadGraph, build, data, load_roads
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def built() -> RoadGraph:
 def fresh(built: RoadGraph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache directory; building is stood in for by the graph built before (it takes 20 s)."""
     monkeypatch.setenv("LPM_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(data, "build_roads", lambda progress: built)
+    monkeypatch.setattr(build, "build_roads", lambda progress: built)
     return tmp_path / "cache"
 
 
@@ -43,7 +43,7 @@ def test_stored_once_then_loaded(fresh: Path, built: RoadGraph, monkeypatch: pyt
     def fail(progress: object) -> RoadGraph:
         raise AssertionError("built again")
 
-    monkeypatch.setattr(data, "build_roads", fail)
+    monkeypatch.setattr(build, "build_roads", fail)
     again = load_roads()
     assert again.notes == ()
     assert _same(again, built)

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.spatial import cKDTree
 
 from tools.roads.engine import Engine
 from tools.roads.geo import EARTH_KM, haversine_km, unit_vectors
@@ -105,6 +104,8 @@ def missing_bridges(
         tail, km: Edges in both directions (m,).
         engine: Shortest paths on them; its weights are changed.
     """
+    from scipy.spatial import cKDTree  # scipy takes long to import, and only building needs this
+
     ends = np.flatnonzero(np.bincount(tail, minlength=len(lat)) == 1)
     points = unit_vectors(lat[ends], lon[ends]) * EARTH_KM
     engine.reweight(np.maximum(1, np.rint(km * 1000)))

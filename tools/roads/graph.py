@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx as nx
 import numpy as np
 
 from tools.roads.states import STATES
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 __all__ = ["FREEWAY_KMH", "NO_TOLL", "ROAD_KMH", "RoadGraph"]
 
@@ -124,6 +126,8 @@ class RoadGraph:
         ``road_class`` ("freeway" or "road"), ``speed_kmh``, ``time_h`` and ``toll`` (the facility
         charged in this direction, or None).
         """
+        import networkx as nx  # no plan needs it
+
         graph = nx.DiGraph()
         for node, (lat, lon, state) in enumerate(
             zip(self.lat.tolist(), self.lon.tolist(), self.state.tolist(), strict=True)

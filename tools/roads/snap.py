@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import connected_components
 
 from tools.places.types import Place
 from tools.roads.gaps import known_gaps
@@ -60,6 +58,9 @@ def snap_within(graph: RoadGraph, stops: Sequence[Snapped], blocked: np.ndarray)
     """
     if not blocked.any():
         return list(stops)
+    from scipy.sparse import csr_matrix  # scipy takes long to import, and a trip without wishes needs none
+    from scipy.sparse.csgraph import connected_components
+
     free = ~blocked
     size = graph.node_count
     matrix = csr_matrix(

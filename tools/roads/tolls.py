@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import dijkstra
 
 from tools.roads.geo import haversine_km
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 __all__ = ["TOLLS_FILE", "Match", "TollFacility", "match_tolls", "toll_facilities"]
 
@@ -181,6 +182,8 @@ class _Region:
         return Match(nodes=tuple(self.nodes[chain.nodes].tolist()), km=float(chain.position[-1]))
 
     def _matrix(self, weight: np.ndarray) -> csr_matrix:
+        from scipy.sparse import csr_matrix  # scipy takes long to import, and only building needs this
+
         # Coordinates step by 100 m, so that distinct nodes may be 0 km apart; scipy reads 0 as no edge.
         size = len(self.nodes)
         return csr_matrix((np.maximum(weight, 1e-6), (self.tail, self.head)), shape=(size, size))
@@ -199,6 +202,8 @@ def _candidates(
 
 def _shortest_chain(graph: csr_matrix, layers: list[list[tuple[int, float]]]) -> list[int] | None:
     """Nodes of the cheapest path that takes one candidate of each layer in turn."""
+    from scipy.sparse.csgraph import dijkstra
+
     if not all(layers):
         return None
     best = np.array([cost for _, cost in layers[0]])
