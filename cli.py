@@ -70,20 +70,65 @@ def route(
 @app.command()
 def project(
     text: Annotated[
-        str, typer.Argument(help="What is to be done, in your own words; - reads standard input.")
-    ],
+        str | None, typer.Argument(help="What is to be done, in your words; - reads standard input.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="Tasks from a file: .csv, .yaml or MS Project .xml.")
+    ] = None,
+    template: Annotated[str | None, typer.Option(help="Name of the template to take the tasks from.")] = None,
+    start: Annotated[str | None, typer.Option(metavar="DATE", help="First day of work, YYYY-MM-DD.")] = None,
+    deadline: Annotated[str | None, typer.Option(metavar="DATE", help="Last day of work.")] = None,
+    done: Annotated[
+        list[str] | None, typer.Option(metavar="TASK=60%", help="How much of a task is done; repeat it.")
+    ] = None,
+    asof: Annotated[
+        str | None,
+        typer.Option(metavar="DATE", help="By the end of which day; today if not said."),
+    ] = None,
+    slip: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TASK=5", help="What if a task takes so many working days longer? Repeat it."),
+    ] = None,
+    simulate: Annotated[
+        int,
+        typer.Option(min=0, max=100_000, help="Samples of the finish, from best, likely, worst."),
+    ] = 0,
+    gantt: Annotated[Path | None, typer.Option(help="Write a Gantt chart as one HTML page.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write the schedule as CSV.")] = None,
+    ics: Annotated[Path | None, typer.Option(help="Write the schedule as iCalendar.")] = None,
+    mermaid: Annotated[Path | None, typer.Option(help="Write the schedule as a Mermaid Gantt chart.")] = None,
+    xml: Annotated[Path | None, typer.Option(help="Write the schedule as MS Project XML.")] = None,
     as_json: AsJson = False,
     session: Session = None,
     base: Base = None,
 ) -> None:
     """Schedule a project: who does which task when; or revise the one of a session."""
+    from planner.given import given_project
     from planner.report import PROJECT
+    from planner.write import write_project
 
+    def ask(planner: Planner) -> Answer:
+        given = given_project(
+            file=file,
+            template=template,
+            start=start,
+            deadline=deadline,
+            done=done or (),
+            asof=asof,
+            slips=slip or (),
+            runs=simulate,
+        )
+        return planner.project(None if text is None else _said(text), session=session, given=given)
+
+    if text is None and file is None and template is None:
+        raise typer.BadParameter("say what is to be done, or name a --file or a --template")
+    if text is None and session is not None:
+        raise typer.BadParameter("a session remembers what was said: say something", param_hint="--session")
     _answer(
         PROJECT,
-        lambda planner: planner.project(_said(text), session=session),
-        lambda _answer: [],
-        targets=(),
+        ask,
+        lambda answer: write_project(answer, gantt=gantt, csv=csv, ics=ics, mermaid=mermaid, xml=xml),
+        targets=(gantt, csv, ics, mermaid, xml),
         as_json=as_json,
         session=session,
         base=base,
@@ -194,6 +239,7 @@ def _answer(
     from planner.report import answer_object, error_object, print_answer
     from planner.write import check_target
     from tools.roads import RoadDataMissing
+    from tools.tool import BadInput
 
     try:
         for target in targets:
@@ -201,7 +247,7 @@ def _answer(
                 check_target(target)
         with _progress(quiet=as_json) as tell:
             answer = ask(Planner(base, progress=tell, note=_note))
-    except (BaseError, SessionError, RoadDataMissing, OSError) as error:
+    except (BaseError, SessionError, RoadDataMissing, BadInput, OSError) as error:
         if as_json:
             typer.echo(json.dumps(error_object(str(error), session, domain)))
         _fail(str(error))

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.errors import GraphRecursionError
+from pydantic import ValidationError
 
 from lpm_model.base import load_model
 from lpm_model.state import StateFileError
 from planner.answer import Answer, Status, UsageReport
-from planner.loop import Budget, BudgetSpent, TurnState, build_loop
-from planner.reader import LPMReader, Reader, TooLong, Usage
-from planner.sessions import SessionError, open_session, sessions_file, thread
+from planner.loop import Budget, BudgetSpent, TurnState, build_loop, remembered
+from planner.reader import LPMReader, Reader, Reading, TooLong, Usage
+from planner.sessions import SessionError, kept_values, open_session, sessions_file, thread
 from tools.cache import cache_dir
 from tools.registry import TOOLS
-from tools.tool import Progress, Question, Tool, silent
+from tools.scheduler.prepare import Given
+from tools.scheduler.tool import project_tool
+from tools.tool import Progress, Question, Questions, Tool, silent
 
-__all__ = ["Planner"]
+__all__ = ["TEMPLATES_FOLDER", "Planner"]
+
+TEMPLATES_FOLDER = "templates"
+"""Where a person's own project templates lie, beside the sessions."""
 
 
 class Planner:
@@ -71,39 +78,85 @@ class Planner:
 
     def route(self, text: str, *, session: str | None = None) -> Answer:
         """Plan a route, or revise the one of a session; see ``plan``."""
-        return self.plan(text, session=session, tools={"route": TOOLS["route"]})
+        return self.plan(text, session=session, tools=("route",))
 
-    def project(self, text: str, *, session: str | None = None) -> Answer:
-        """Schedule a project, or revise the one of a session; see ``plan``."""
-        return self.plan(text, session=session, tools={"project": TOOLS["project"]})
+    def project(
+        self, text: str | None = None, *, session: str | None = None, given: Given | None = None
+    ) -> Answer:
+        """Schedule a project, or revise the one of a session; see ``plan``.
+
+        Args:
+            text: What the person says; None where everything stands in ``given``, and no model is needed.
+            session: Name of the session to continue or start.
+            given: A project from a file or a template, progress, and questions about the plan.
+
+        Raises:
+            BadInput: If what was given cannot be used.
+        """
+        if text is None:
+            return self._without_words(self._tools(("project",), given or Given())["project"])
+        return self.plan(text, session=session, tools=("project",), given=given)
+
+    def _tools(self, names: Collection[str], given: Given) -> dict[str, Tool]:
+        """The tools of these names; the project tool with what was given."""
+        tools = {name: TOOLS[name] for name in names}
+        if "project" in tools:
+            folder = self._sessions.parent / TEMPLATES_FOLDER
+            given = given.model_copy(update={"templates": given.templates or folder})
+            tools["project"] = project_tool(given=given)
+        return tools
+
+    def _without_words(self, tool: Tool) -> Answer:
+        """Run a tool on what it was given alone."""
+        began = time.perf_counter()
+        done = TurnState(reading=Reading("", tool.name), usage=Usage())
+        prepared = tool.prepare(tool.arguments(), self._progress)
+        if isinstance(prepared, Questions):
+            done["questions"], done["constraints"] = prepared.questions, prepared.constraints
+        else:
+            result = tool.run(prepared, self._progress)
+            done["request"], done["result"] = prepared, result
+            done["constraints"], done["warnings"] = tool.constraints(prepared), tool.warnings(result)
+            done["checks"] = tool.verify(prepared, result)
+        return _answer(done, None, began)
 
     def plan(
-        self, text: str, *, session: str | None = None, tools: Mapping[str, Tool] | None = None
+        self,
+        text: str,
+        *,
+        session: str | None = None,
+        tools: Collection[str] = tuple(TOOLS),
+        given: Given | None = None,
     ) -> Answer:
         """Take one turn.
 
         Args:
             text: What the person says.
             session: Name of the session to continue or start; None remembers nothing.
-            tools: Which tools may be called; all by default.
+            tools: Names of the tools that may be called.
+            given: What a project comes with beside words. A session remembers it.
 
         Raises:
             BaseError: If the model cannot be loaded.
             SessionError: If the session cannot be read, continued or stored. It is as it was before.
+            BadInput: If what was given cannot be used.
         """
-        began, tools = time.perf_counter(), tools or TOOLS
+        began = time.perf_counter()
         said = text.encode("utf-8", "replace").decode("utf-8")  # what is no text at all becomes "?"
         if not any(character.isprintable() and not character.isspace() for character in said):
-            needs = " or ".join(tool.needs for tool in tools.values())
+            needs = " or ".join(TOOLS[name].needs for name in tools)
             return _refused(f"there is no text: say {needs}", session, began)
         limits = self._budget
         config: Any = {"configurable": thread(session), "recursion_limit": limits.steps}
         try:
             with open_session(self._sessions, session) as store:
+                brought = (given or Given()).after(_given_before(store, session))
+                callable_ = self._tools(tools, brought)
                 remembers = session is not None
-                loop = build_loop(self.reader(), tools, limits, self._progress, remembers=remembers)
+                loop = build_loop(self.reader(), callable_, limits, self._progress, remembers=remembers)
                 graph = loop.compile(checkpointer=store)
-                done: Any = graph.invoke({"text": said}, config, durability="exit")
+                turn: Any = {"text": said, "brought": brought.kept().model_dump_json(exclude_defaults=True)}
+                done: Any = graph.invoke(turn, config, durability="exit")
         except TooLong as error:
             return _refused(str(error), session, began)
         except BudgetSpent as error:
@@ -113,6 +166,15 @@ class Planner:
         except StateFileError as error:
             raise SessionError(f"session {session!r} cannot be continued: {error}") from error
         return _answer(done, session, began)
+
+
+def _given_before(store: BaseCheckpointSaver[str], session: str | None) -> Given:
+    """What the session's project came with beside words."""
+    kept = kept_values(store, session).get("given")
+    try:
+        return Given.model_validate_json(kept) if kept else Given()
+    except ValidationError as error:
+        raise SessionError(f"session {session!r} cannot be continued: {error}") from error
 
 
 def _refused(reason: str, session: str | None, began: float, usage: Usage | None = None) -> Answer:
@@ -148,12 +210,13 @@ def _answer(done: TurnState, session: str | None, began: float) -> Answer:
         tool=reading.tool,
         constraints=done.get("constraints", {}),
         confidence=dict(reading.confidence),
+        request=done.get("request"),
         result=done.get("result"),
         checks=checks,
         questions=questions,
         warnings=warnings,
         session=session or "",
-        turn=len(ledger) if reading.values else 0,
+        turn=len(ledger) if remembered(done) else 0,
         usage=_report(done["usage"], began),
     )
 

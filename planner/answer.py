@@ -40,7 +40,9 @@ class Answer(BaseModel):
         tool: The tool that was called; empty if none was.
         constraints: What is in force, in the fields of the public schema, places resolved.
         confidence: Probability of each field as the model read it.
-        result: The tool's own answer (for a route: ``tools.roads.RouteAnswer``), or None.
+        request: What the tool was asked, or None where it was not run.
+        result: The tool's own answer (for a route: ``tools.roads.RouteAnswer``, for a project:
+            ``tools.scheduler.types.ScheduleAnswer``), or None.
         checks: Every constraint with its evidence.
         questions: What must be answered first, if anything.
         warnings: What the person should know.
@@ -55,6 +57,7 @@ class Answer(BaseModel):
     tool: str
     constraints: dict[str, Any]
     confidence: dict[str, float]
+    request: BaseModel | None = None
     result: BaseModel | None
     checks: tuple[Check, ...]
     questions: tuple[Question, ...]

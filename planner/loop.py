@@ -3,12 +3,13 @@ r"""The agent as a LangGraph graph: perceive, decide, think, act, observe, verif
     perceive -> decide -> act -> observe -> verify -> answer
                  |  ^ \   | ^                         ^
                  v  |  \  v |                         |
-                think   \ reconsider --(cannot act)---+
+                think   \ reconsider, propose --------+
 
 perceive reads the turn into the latent state; decide writes a tool call from the state alone; while
 the call is unsure and the budget lasts, think refines the state and decide tries again; where the
-tool knows no such name, reconsider asks the state which of the names that the tool knows it holds; observe
-reads the tool's result into the state and makes sure that this changed no wish of the person.
+tool knows no such name, reconsider asks the state which of the names that the tool knows it holds; where
+the call lacks something that the tool can propose, propose asks the state which of the proposals it means;
+observe reads the tool's result into the state and makes sure that this changed no wish of the person.
 answer alone writes what outlives the turn, so a turn that fails on the way changes nothing.
 """
 
@@ -26,7 +27,7 @@ from pydantic import BaseModel
 from lpm_model.state import LatentState
 from planner.reader import Reader, Reading, Usage
 from tools.notation import write_call
-from tools.tool import Check, Progress, Question, Questions, Tool
+from tools.tool import Check, Progress, Proposal, Question, Questions, Tool
 
 __all__ = [
     "Budget",
@@ -37,6 +38,7 @@ __all__ = [
     "Thresholds",
     "TurnState",
     "build_loop",
+    "remembered",
 ]
 
 
@@ -86,14 +88,17 @@ class LedgerEntry:
 
 
 class TurnState(TypedDict, total=False):
-    """What the graph keeps. Only ``latent`` and ``ledger`` outlive the turn.
+    """What the graph keeps. Only ``latent``, ``ledger`` and ``given`` outlive the turn.
 
-    ``held`` is the latent state on its way through the turn, ``tried`` every reading of this turn with
-    the state it was read from.
+    ``brought`` is what the turn came with beside words, and what such there was before, as JSON; ``given`` is
+    the same once the turn was understood. ``held`` is the latent state on its way through the turn, ``tried``
+    every reading of this turn with the state it was read from.
     """
 
     latent: LatentBytes
     ledger: list[LedgerEntry]
+    given: str
+    brought: Annotated[str, UntrackedValue(str)]
     text: Annotated[str, UntrackedValue(str)]
     held: Annotated[LatentBytes, UntrackedValue(LatentBytes)]
     reading: Annotated[Reading, UntrackedValue(Reading)]
@@ -104,6 +109,8 @@ class TurnState(TypedDict, total=False):
     constraints: Annotated[dict[str, Any], UntrackedValue(dict)]
     questions: Annotated[tuple[Question, ...], UntrackedValue(tuple)]
     reconsidered: Annotated[bool, UntrackedValue(bool)]
+    proposals: Annotated[tuple[Proposal, ...], UntrackedValue(tuple)]
+    proposal: Annotated[Proposal, UntrackedValue(object)]
     checks: Annotated[tuple[Check, ...], UntrackedValue(tuple)]
     warnings: Annotated[tuple[str, ...], UntrackedValue(tuple)]
     usage: Annotated[Usage, UntrackedValue(Usage)]
@@ -122,12 +129,18 @@ class Thresholds:
         kept: Least probability that each token of the call must keep after an observation.
         misspelt: How probable a name that the tool knows must be, compared with the name that was
             written and that it does not know, to be taken for it.
+        ahead: How many times as probable as the next proposal the state must make the best one, each
+            compared with a state that holds nothing.
     """
 
     sure: float = 0.6
     ask: float = 0.25
     kept: float = 0.1
     misspelt: float = 0.5
+    ahead: float = 3.0
+
+
+_OFFERED = 5  # proposals, where none is clearly meant
 
 
 def build_loop(
@@ -189,9 +202,16 @@ def build_loop(
     def act(state: TurnState) -> TurnState:
         reading = state["reading"]
         tool = tools[reading.tool]
-        prepared = tool.prepare(tool.arguments(**reading.values), progress)
+        if "proposal" in state:
+            prepared = state["proposal"].prepare(progress)
+        else:
+            prepared = tool.prepare(tool.arguments(**reading.values), progress)
         if isinstance(prepared, Questions):
-            return {"questions": prepared.questions, "constraints": prepared.constraints}
+            return {
+                "questions": prepared.questions,
+                "constraints": prepared.constraints,
+                "proposals": prepared.proposals,
+            }
         constraints = tool.constraints(prepared)
         doubts = _doubts(reading, constraints, limits.ask)
         if doubts:
@@ -203,6 +223,8 @@ def build_loop(
     def after_act(state: TurnState) -> str:
         if "result" in state:
             return "observe"
+        if state.get("proposals") and "proposal" not in state and run_tools:
+            return "propose"
         unknown = any(question.similar for question in state.get("questions", ()))
         return "reconsider" if unknown and not state.get("reconsidered") else "answer"
 
@@ -226,6 +248,29 @@ def build_loop(
                 taken.append(f"{question.reason}: read as {question.similar[best]}")
         after: TurnState = {"reconsidered": True, "usage": spend(state, cost)}
         return {**after, "reading": reading, "questions": (), "warnings": tuple(taken)} if taken else after
+
+    def propose(state: TurnState) -> TurnState:
+        reading, proposals, held = state["reading"], state["proposals"], unpack(state["held"])
+        arguments, written = tools[reading.tool].arguments, [reading.call]
+        for proposal in proposals:
+            written += [
+                write_call(reading.tool, arguments, {**reading.values, proposal.field: phrase})
+                for phrase in proposal.phrases
+            ]
+        said, saying = reader.weigh(held, written)
+        # What is a common phrase anyway is none that the person has said.
+        anyway, comparing = reader.weigh(held.zeroed(), written)
+        gains = iter([with_it - without for with_it, without in zip(said[1:], anyway[1:], strict=True)])
+        best_gain = [max(next(gains) for _ in proposal.phrases) for proposal in proposals]
+        ranked = sorted(range(len(proposals)), key=lambda place: -best_gain[place])
+        spent: TurnState = {"usage": spend(state, saying + comparing)}
+        first, second = best_gain[ranked[0]], best_gain[ranked[1]] if len(ranked) > 1 else 0.0
+        if first > 0 and first - second >= math.log(limits.ahead):
+            chosen = proposals[ranked[0]]
+            return {**spent, "proposal": chosen, "questions": (), "warnings": chosen.assumed}
+        offered = tuple(proposals[place].title for place in ranked[:_OFFERED])
+        asked, *others = state["questions"]
+        return {**spent, "questions": (asked.model_copy(update={"candidates": offered}), *others)}
 
     def after_reconsider(state: TurnState) -> str:
         return "answer" if state["questions"] else "act"
@@ -252,11 +297,11 @@ def build_loop(
 
     def answer(state: TurnState) -> TurnState:
         reading, ledger = state["reading"], state.get("ledger", [])
-        if not reading.values:
+        if not remembered(state):
             # Nothing was understood: what was read must not blur what was known before.
             return {}
         entry = LedgerEntry(len(ledger) + 1, reading.call, state.get("restored", False))
-        return {"latent": state["held"], "ledger": [*ledger, entry]}
+        return {"latent": state["held"], "ledger": [*ledger, entry], "given": state.get("brought", "")}
 
     graph = StateGraph(TurnState)
     graph.add_node("perceive", perceive)
@@ -264,6 +309,7 @@ def build_loop(
     graph.add_node("think", think)
     graph.add_node("act", act)
     graph.add_node("reconsider", reconsider)
+    graph.add_node("propose", propose)
     graph.add_node("observe", observe)
     graph.add_node("verify", verify)
     graph.add_node("answer", answer)
@@ -271,12 +317,18 @@ def build_loop(
     graph.add_edge("perceive", "decide")
     graph.add_conditional_edges("decide", after_decide, ["think", "act", "answer"])
     graph.add_edge("think", "decide")
-    graph.add_conditional_edges("act", after_act, ["observe", "reconsider", "answer"])
+    graph.add_conditional_edges("act", after_act, ["observe", "reconsider", "propose", "answer"])
     graph.add_conditional_edges("reconsider", after_reconsider, ["act", "answer"])
+    graph.add_conditional_edges("propose", after_reconsider, ["act", "answer"])
     graph.add_edge("observe", "verify")
     graph.add_edge("verify", "answer")
     graph.add_edge("answer", END)
     return graph
+
+
+def remembered(state: TurnState) -> bool:
+    """Whether a turn's request outlives it: something was understood, or proposed and taken."""
+    return bool(state["reading"].values) or "proposal" in state
 
 
 def _doubts(reading: Reading, constraints: Mapping[str, Any], ask: float) -> tuple[Question, ...]:

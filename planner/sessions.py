@@ -22,7 +22,7 @@ from platformdirs import user_data_dir
 
 from planner.loop import LatentBytes, LedgerEntry
 
-__all__ = ["SessionError", "memory_store", "open_session", "sessions_file", "thread"]
+__all__ = ["SessionError", "kept_values", "memory_store", "open_session", "sessions_file", "thread"]
 
 _LONGEST_NAME = 100
 _WAIT_SECONDS = 10.0  # for another process that is just storing its turn
@@ -46,6 +46,12 @@ def thread(name: str | None) -> dict[str, Any]:
 def memory_store() -> BaseCheckpointSaver[str]:
     """A store that forgets everything at the end of the process."""
     return InMemorySaver(serde=_serializer())
+
+
+def kept_values(store: BaseCheckpointSaver[str], name: str | None) -> dict[str, Any]:
+    """What a session holds in a store that ``open_session`` has given; empty for a new one."""
+    found = store.get_tuple({"configurable": thread(name)})
+    return found.checkpoint["channel_values"] if found else {}
 
 
 @contextmanager
@@ -100,8 +106,10 @@ def _newest(saver: SqliteSaver, path: Path, name: str) -> CheckpointTuple | None
     try:
         found = saver.get_tuple({"configurable": thread(name)})
         values = found.checkpoint["channel_values"] if found else {}
-        whole = isinstance(values.get("latent", LatentBytes(b"")), LatentBytes) and all(
-            isinstance(entry, LedgerEntry) for entry in values.get("ledger", [])
+        whole = (
+            isinstance(values.get("latent", LatentBytes(b"")), LatentBytes)
+            and isinstance(values.get("given", ""), str)
+            and all(isinstance(entry, LedgerEntry) for entry in values.get("ledger", []))
         )
     except sqlite3.Error:
         raise

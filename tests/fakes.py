@@ -30,7 +30,7 @@ class FakeReader:
 
     A turn is counted by the reading of a person's text. The state's first number counts what has been
     read into it, so that a test can see which state was kept. ``weights`` are the logarithms of the
-    probabilities of calls that hold a name, compared with the call that was read.
+    probabilities of calls that hold a name, compared with the call that was read; a zeroed state holds none.
     """
 
     def __init__(
@@ -76,9 +76,8 @@ class FakeReader:
 
     def weigh(self, state: LatentState, calls: Sequence[str]) -> tuple[tuple[float, ...], Usage]:
         self.weighed.append(tuple(calls))
-        found = [
-            max((w for name, w in self.weights.items() if name in call), default=-20.0) for call in calls
-        ]
+        held = self.weights if state.slots.any() else {}
+        found = [max((w for name, w in held.items() if name in call), default=-20.0) for call in calls]
         return (0.0, *found[1:]), Usage(model_calls=1)
 
     def _next(self, state: LatentState | None, step: float) -> LatentState:

@@ -1,5 +1,7 @@
 """The generator of project conversations: what it says is what it means."""
 
+import itertools
+import json
 import re
 from collections import Counter
 from datetime import date, timedelta
@@ -32,16 +34,41 @@ ORDINALS = {
 }  # fmt: skip
 
 
+def drawn(seed, weights, count, wanted):
+    """So many conversations whose first meaning is as wanted."""
+    source = ProjectConversations(Random(seed), weights)
+    found = (source.conversation() for _ in itertools.count())
+    return list(itertools.islice((c for c in found if wanted(c.turns[0].means)), count))
+
+
+def dated(means):
+    """Every day in a meaning, as it is written there."""
+    return re.findall(r"(?:\d{4}-)?\d\d-\d\d", json.dumps(dict(means)))
+
+
+def with_tasks(means):
+    """Whether there are tasks, and every day has its year."""
+    return "tasks" in means and all(len(day) == 10 for day in dated(means))
+
+
 @pytest.fixture(scope="module")
 def conversations():
-    source = ProjectConversations(Random(5), (2, 1, 1, 1, 1, 1))
-    return [source.conversation() for _ in range(700)]
+    return drawn(5, (2, 1, 1, 1, 1, 1), 700, with_tasks)
 
 
 @pytest.fixture(scope="module")
 def first_turns():
-    source = ProjectConversations(Random(6))
-    return [source.conversation().turns[0] for _ in range(1000)]
+    return [conversation.turns[0] for conversation in drawn(6, (1,), 1000, with_tasks)]
+
+
+@pytest.fixture(scope="module")
+def goals():
+    return drawn(7, (2, 1, 1, 1), 500, lambda means: "tasks" not in means)
+
+
+@pytest.fixture(scope="module")
+def yearless():
+    return drawn(8, (2, 1, 1), 300, lambda means: any(len(day) == 5 for day in dated(means)))
 
 
 def turns(conversations):
@@ -513,3 +540,38 @@ def test_articles_capitals_and_order_of_mention():
     text.nouns, text.shortened = True, 0.0
     finished = plain(text.finish(said, year_everywhere=True))
     assert finished == "No order tiles before the floor plan. The floor plan and ordering tiles"
+
+
+# -- goals, and days without a year ----------------------------------------------------------
+
+
+def test_a_goal_is_said_as_it_is_meant_and_stays(goals):
+    said = set()
+    for conversation in goals:
+        first = conversation.turns[0]
+        title = first.means["title"]
+        # Word for word, with nothing but a filler between.
+        assert re.search(r"(\W+\w+)?\W+".join(map(re.escape, title.lower().split())), first.user.lower())
+        assert len(title) < 40
+        assert first.means.keys() <= {"title", "start", "deadline", "days_off"}
+        assert all(turn.means["title"] == title and "tasks" not in turn.means for turn in conversation.turns)
+        said.add(first.user)
+    assert len(said) == len(goals) and len({c.turns[0].means["title"] for c in goals}) > 300
+    assert sum("deadline" in c.turns[0].means for c in goals) > 200
+    assert sum("days_off" in c.turns[0].means for c in goals) > 50
+    changed = [c for c in goals if len({json.dumps(dict(turn.means)) for turn in c.turns}) > 1]
+    assert len(changed) > 150
+
+
+def test_goals_are_a_part_of_all():
+    source = ProjectConversations(Random(9))
+    share = sum("title" in source.conversation().turns[0].means for _ in range(500)) / 500
+    assert 0.2 < share < 0.4
+
+
+def test_days_without_a_year_are_those_of_texts_without_one(yearless):
+    for turn in turns(yearless):
+        assert all(len(day) == 5 for day in dated(turn.means)), turn
+        assert not re.search(r"20[23]\d|twenty (twenty|thirty)|'\d\d", turn.user.lower()), turn
+    later = [turn.means for c in yearless for turn in c.turns[1:] if turn.means != c.turns[0].means]
+    assert len(later) > 50 and any("tasks" not in means for means in later)

@@ -54,10 +54,10 @@ def full_disk(free):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_only_the_latent_and_the_ledger_are_stored_once(file):
+def test_only_what_outlives_a_turn_is_stored_once(file):
     turn(file, NEAR)
     values = stored(file)
-    assert set(values) == {"latent", "ledger"}
+    assert set(values) == {"latent", "ledger", "given"} and values["given"] == "{}"
     assert values["ledger"] == [LedgerEntry(1, NEAR.replace(" | ", "\n") + "\n")]
     assert isinstance(values["latent"], LatentBytes)
     assert LatentState.from_bytes(values["latent"].data, fingerprint="f" * 64).segments == 2

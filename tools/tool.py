@@ -13,10 +13,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["Check", "Progress", "Question", "Questions", "Tool", "silent"]
+__all__ = ["BadInput", "Check", "Progress", "Proposal", "Question", "Questions", "Tool", "silent"]
 
 Progress = Callable[[str, float], None]
 """Told about long work: a stage in words and the share done, 0 to 1."""
+
+
+class BadInput(ValueError):
+    """What a tool was given beside words, a file or a name, cannot be used; the message says why."""
 
 
 def silent(_stage: str, _share: float) -> None:
@@ -54,16 +58,37 @@ class Question(BaseModel):
 
 
 @dataclass(frozen=True)
+class Proposal:
+    """A way to complete a call that lacks something, if that is what the person means.
+
+    Attributes:
+        title: What it is, in a few words.
+        field: The argument that tells the proposals apart.
+        phrases: Ways to say it there, the title among them.
+        prepare: ``Tool.prepare`` of the call completed in this way.
+        assumed: What is then taken for granted and what should be said, a sentence each.
+    """
+
+    title: str
+    field: str
+    phrases: tuple[str, ...]
+    prepare: Callable[[Progress], BaseModel | Questions]
+    assumed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Questions:
     """A call that cannot run yet, and what is already known of it.
 
     Attributes:
         questions: At least one.
         constraints: The fields of the public schema, resolved as far as possible.
+        proposals: Ways to complete the call.
     """
 
     questions: tuple[Question, ...]
     constraints: dict[str, Any]
+    proposals: tuple[Proposal, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from random import Random
 
 from lpm_model.data.render import in_words
 
-__all__ = ["DATE_STYLES", "SPAN_STYLES", "adjective", "day", "period", "span", "working_day"]
+__all__ = ["DATE_STYLES", "SPAN_STYLES", "adjective", "day", "needs_year", "period", "span", "working_day"]
 
 DATE_STYLES = {
     "iso": 20, "month_day": 14, "mon_day": 14, "day_month": 14, "day_mon": 12, "day_month_ordinal": 6,
@@ -44,6 +44,12 @@ def _ordinal_word(n: int) -> str:
 
 def _spoken_year(year: int) -> str:
     return f"twenty {in_words(year - 2000)}"
+
+
+def needs_year(style: str) -> bool:
+    """Whether a date in this style always has its year."""
+    when = date(2027, 3, 5)
+    return day(style, when, False) == day(style, when, True)
 
 
 def day(style: str, when: date, year: bool) -> str:

@@ -13,6 +13,8 @@ from planner.report.domain import Domain, shown
 
 __all__ = ["answer_object", "error_object", "print_answer"]
 
+_MOST_CHECKS = 60  # that a person is shown; of more, only those that are broken
+
 
 def answer_object(answer: Answer, domain: Domain) -> dict[str, Any]:
     """The answer as plain values; the form that ``--json`` prints."""
@@ -58,9 +60,15 @@ def print_answer(answer: Answer, domain: Domain, console: Console, written: Sequ
         domain.show(answer, console)
     if answer.checks:
         console.print("\n[bold]Checks[/bold]")
-        for check in answer.checks:
+        kept = [check for check in answer.checks if check.satisfied]
+        listed = [
+            check for check in answer.checks if not check.satisfied or len(answer.checks) <= _MOST_CHECKS
+        ]
+        for check in listed:
             mark = "[green]kept  [/green]" if check.satisfied else "[red]broken[/red]"
             console.print(f"  {mark} {shown(check.constraint)}: {shown(check.evidence)}", highlight=False)
+        if len(listed) < len(answer.checks):
+            console.print(f"  [green]kept  [/green] {len(kept):,} others", highlight=False)
     for warning in answer.warnings:
         console.print(f"[yellow]warning:[/yellow] {shown(warning)}", highlight=False)
     for path in written:

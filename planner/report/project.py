@@ -16,13 +16,18 @@ from tools.scheduler.types import QUARTERS, ScheduleAnswer, ScheduledTask
 
 __all__ = ["PROJECT"]
 
+_MOST_TASKS = 60  # whose reading is repeated
 _LEAST_BARS, _MOST_BARS = 20, 60  # characters
 _BESIDE_BARS = 62  # characters that the other columns take, about
 
 
 def _fields(answer: Answer) -> dict[str, Any]:
+    """The schedule; and, where they were asked for, what if, the drift and the chances."""
     found = answer.result
-    return {"schedule": _schedule(found) if isinstance(found, ScheduleAnswer) else None}
+    if not isinstance(found, ScheduleAnswer):
+        return {"schedule": None}
+    more = found.model_dump(mode="json", include={"what_if", "drift", "chances"}, exclude_defaults=True)
+    return {"schedule": _schedule(found), **more}
 
 
 def _schedule(found: ScheduleAnswer) -> list[dict[str, Any]]:
@@ -42,7 +47,9 @@ def _schedule(found: ScheduleAnswer) -> list[dict[str, Any]]:
 def _understood(constraints: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """A line for each task and each absence, and for every other field one."""
     for name, value in constraints.items():
-        if name == "tasks":
+        if name == "tasks" and len(value) > _MOST_TASKS:
+            yield name, f"{len(value):,}"
+        elif name == "tasks":
             yield from (("task", _task(task)) for task in value)
         elif name == "days_off":
             yield from (("off", f"{off['who']}: {off['from']} to {off['to']}") for off in value)
@@ -87,6 +94,33 @@ def _print_schedule(found: ScheduleAnswer, console: Console) -> None:
     if len(found.critical_path) > 1:
         path = shown(" -> ".join(found.critical_path))
         console.print(f"  critical path: {path}", highlight=False)
+    _print_outlook(found, console)
+
+
+def _print_outlook(found: ScheduleAnswer, console: Console) -> None:
+    """What was asked beyond the plan: what if, the drift from the first plan, how sure the finish is."""
+    for what in found.what_if:
+        name = shown(what.task)
+        console.print(f"\n[bold]If {name} takes {what.days:g} working days longer[/bold]")
+        later = ", ".join(f"{task} {days:+g} d" for task, days in what.moved)
+        console.print(f"  then end later: {shown(later) or 'no tasks'}", highlight=False)
+        console.print(
+            f"  finished on {what.same_order} in the same order of work, on {what.replanned} planned anew",
+            highlight=False,
+        )
+    if found.drift:
+        console.print("\n[bold]Against the first plan[/bold]")
+        moved = [drift for drift in found.drift if drift.days]
+        for drift in moved:
+            days = f"{drift.now} instead of {drift.planned}, {drift.days:+g} working days"
+            console.print(f"  {shown(drift.task)}: {days}", highlight=False)
+        if not moved:
+            console.print("  every task ends as first planned")
+    if (chances := found.chances) is not None:
+        console.print("\n[bold]How sure the finish is[/bold]")
+        days = f"50% by {chances.p50}, 80% by {chances.p80}, 95% by {chances.p95}"
+        share = f"on plan {chances.on_plan:.0%} ({chances.runs:,} samples)"
+        console.print(f"  {days}; {share}", highlight=False)
 
 
 def _bar(task: ScheduledTask, first: date, last: date, width: int) -> Text:

@@ -1,6 +1,7 @@
 """Write results to files, each domain in a file of its own. Each file appears whole or not at all."""
 
+from planner.write.project import write_project
 from planner.write.route import write_route
 from planner.write.targets import check_target
 
-__all__ = ["check_target", "write_route"]
+__all__ = ["check_target", "write_project", "write_route"]

@@ -122,6 +122,9 @@ LABELS = Several("LABEL", ",")
 """Such names."""
 
 
+_WITHOUT_YEAR = len("MM-DD")
+
+
 @dataclass(frozen=True)
 class Kinds:
     """A non-empty subset of fixed words, in alphabetical order."""
@@ -206,14 +209,16 @@ class Clock:
 
 
 class Date(Plain):
-    """A day, ``YYYY-MM-DD``."""
+    """A day, ``YYYY-MM-DD``; or ``MM-DD`` where nobody said the year."""
 
     def __init__(self) -> None:
-        super().__init__("/20[0-9][0-9]-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])/")
+        super().__init__("/(20[0-9][0-9]-)?(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])/")
 
     def read(self, rest: str) -> str:
-        """The day, if the calendar has it."""
-        return date.fromisoformat(rest.strip()).isoformat()
+        """The day, if the calendar has it, or could have it in some year."""
+        said = rest.strip()
+        date.fromisoformat(said if len(said) > _WITHOUT_YEAR else f"2000-{said}")
+        return said
 
 
 @dataclass(frozen=True)

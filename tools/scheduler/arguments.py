@@ -7,6 +7,12 @@ task demo; 2 d; by Ray
 task drywall; 1 w; after demo; by Ray, Tess
 off Ray; 2027-01-20; 2027-01-22
 many at once
+
+Where somebody names a goal and no task, the goal is the title; a day whose year nobody says has none:
+
+project
+by 03-01
+goal the launch of our web shop
 """
 
 from __future__ import annotations
@@ -53,3 +59,4 @@ class ProjectArguments(BaseModel):
     tasks: Annotated[tuple[Task, ...], Line("task", Each(Record(Task)))] = ()
     days_off: Annotated[tuple[Absence, ...], Line("off", Each(Record(Absence)))] = ()
     one_at_a_time: Annotated[bool, Line("many at once", Flag(False))] = True
+    title: Annotated[str | None, Line("goal", LABEL)] = None

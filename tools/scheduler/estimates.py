@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
-
 import numpy as np
 
 from tools.scheduler.analysis import order_of_work
-from tools.scheduler.planning import plan_of
-from tools.scheduler.problem import problem_of
-from tools.scheduler.types import QUARTERS, Estimate, ScheduleAnswer, ScheduleRequest
+from tools.scheduler.problem import plan_of, problem_of
+from tools.scheduler.types import QUARTERS, Estimate, Finish, ScheduleAnswer, ScheduleRequest
 
-__all__ = ["Finish", "finish_distribution"]
+__all__ = ["finish_distribution"]
 
 _RUNS = 5_000
-
-
-@dataclass(frozen=True)
-class Finish:
-    """The distribution of a plan's last day.
-
-    Attributes:
-        p50, p80, p95: Days by which it is finished with these chances, in percent.
-        on_plan: Chance of finishing no later than planned, 0 to 1.
-        runs: Number of samples.
-    """
-
-    p50: date
-    p80: date
-    p95: date
-    on_plan: float
-    runs: int
 
 
 def finish_distribution(
@@ -61,7 +40,8 @@ def finish_distribution(
     p50, p80, p95 = (
         calendar.end(int(slot))[0] for slot in np.percentile(finish, (50, 80, 95), method="inverted_cdf")
     )
-    return Finish(p50, p80, p95, float(np.mean(finish <= plan.makespan)), runs)
+    on_plan = float(np.mean(finish <= plan.makespan))
+    return Finish(p50=p50, p80=p80, p95=p95, on_plan=on_plan, runs=runs)
 
 
 def _pert(estimate: Estimate, runs: int, chance: np.random.Generator) -> np.ndarray:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from tools.scheduler.analysis import order_of_work
-from tools.scheduler.calendar import Calendar
 from tools.scheduler.conflicts import broken_wishes, explain
-from tools.scheduler.problem import Plan, Problem, problem_of, scheduled_tasks
+from tools.scheduler.problem import problem_of, scheduled_tasks
 from tools.scheduler.solver import Solution, solve
-from tools.scheduler.types import QUARTERS, ScheduleAnswer, ScheduledTask, ScheduleRequest
+from tools.scheduler.types import QUARTERS, ScheduleAnswer, ScheduleRequest
 from tools.tool import Progress
 
-__all__ = ["plan_of", "plan_project"]
+__all__ = ["plan_project"]
 
 _EXPLAIN_SECONDS = 10.0
 
@@ -76,21 +75,3 @@ def _warnings(request: ScheduleRequest, solution: Solution) -> list[str]:
     if rounded:
         warnings.append(f"rounded up to quarters of a day: {', '.join(rounded)}")
     return warnings
-
-
-def plan_of(problem: Problem, calendar: Calendar, tasks: tuple[ScheduledTask, ...]) -> Plan:
-    """A schedule in slots again.
-
-    Raises:
-        ValueError: If it has not the problem's tasks in their order.
-    """
-    if [task.task for task in tasks] != [job.name for job in problem.jobs]:
-        raise ValueError("the schedule is of other tasks than the request")
-    starts, ends = [], []
-    chosen: list[str | None] = []
-    for job, task in zip(problem.jobs, tasks, strict=True):
-        ends.append(calendar.slots_before(task.end, task.ends))
-        first = (task.start, task.begins) if task.resumes is None else task.resumes
-        starts.append(calendar.slots_before(*first) if job.length else ends[-1])
-        chosen.append(next((name for name in job.either if name in task.who), None))
-    return Plan(tuple(starts), tuple(ends), tuple(chosen))

@@ -11,7 +11,7 @@ import networkx as nx
 from tools.scheduler.calendar import Calendar, Working
 from tools.scheduler.types import QUARTERS, Happened, LinkKind, ScheduledTask, ScheduleRequest, Task, quarters
 
-__all__ = ["Arc", "Job", "Plan", "Problem", "grouped", "problem_of", "scheduled_tasks"]
+__all__ = ["Arc", "Job", "Plan", "Problem", "grouped", "plan_of", "problem_of", "scheduled_tasks"]
 
 
 @dataclass(frozen=True)
@@ -259,3 +259,21 @@ def _dated(
         critical=slack == 0 and job.ended is None,
         slack=slack / QUARTERS,
     )
+
+
+def plan_of(problem: Problem, calendar: Calendar, tasks: tuple[ScheduledTask, ...]) -> Plan:
+    """A schedule in slots again.
+
+    Raises:
+        ValueError: If it has not the problem's tasks in their order.
+    """
+    if [task.task for task in tasks] != [job.name for job in problem.jobs]:
+        raise ValueError("the schedule is of other tasks than the request")
+    starts, ends = [], []
+    chosen: list[str | None] = []
+    for job, task in zip(problem.jobs, tasks, strict=True):
+        ends.append(calendar.slots_before(task.end, task.ends))
+        first = (task.start, task.begins) if task.resumes is None else task.resumes
+        starts.append(calendar.slots_before(*first) if job.length else ends[-1])
+        chosen.append(next((name for name in job.either if name in task.who), None))
+    return Plan(tuple(starts), tuple(ends), tuple(chosen))

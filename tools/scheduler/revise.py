@@ -9,19 +9,23 @@ from datetime import date
 import numpy as np
 
 from tools.scheduler.analysis import order_of_work
-from tools.scheduler.planning import plan_of, plan_project
-from tools.scheduler.problem import problem_of
+from tools.scheduler.estimates import finish_distribution
+from tools.scheduler.planning import plan_project
+from tools.scheduler.problem import plan_of, problem_of
 from tools.scheduler.types import (
     QUARTERS,
+    Drift,
     Happened,
+    Report,
     ScheduleAnswer,
     ScheduledTask,
     ScheduleRequest,
+    WhatIf,
     quarters,
 )
 from tools.tool import Progress
 
-__all__ = ["Drift", "Report", "Slip", "against_baseline", "replan", "what_if"]
+__all__ = ["Report", "Slip", "against_baseline", "answered", "replan", "reported", "what_if"]
 
 
 @dataclass(frozen=True)
@@ -41,25 +45,6 @@ class Slip:
     moved: dict[str, float]
     replanned: ScheduleAnswer
     request: ScheduleRequest
-
-
-@dataclass(frozen=True)
-class Report:
-    """How far a task is: ``share`` of it (0 to 1) was done by the end of the day ``on``."""
-
-    task: str
-    share: float
-    on: date
-
-
-@dataclass(frozen=True)
-class Drift:
-    """A task's end against the first plan's: ``days`` working days later, negative if sooner."""
-
-    task: str
-    planned: date
-    now: date
-    days: float
 
 
 def what_if(
@@ -105,17 +90,12 @@ def _number(request: ScheduleRequest, task: str) -> int:
     raise KeyError(f"no task is called {task!r}")
 
 
-def replan(
-    request: ScheduleRequest, answer: ScheduleAnswer, reports: Sequence[Report], progress: Progress
-) -> tuple[ScheduleRequest, ScheduleAnswer]:
-    """Keep what happened and plan what is left anew.
+def reported(request: ScheduleRequest, answer: ScheduleAnswer, reports: Sequence[Report]) -> ScheduleRequest:
+    """The request with what happened.
 
     A task with a report began when the plan says, or on the day of the report if that is sooner; one that
     is all done ended when the plan says, or at the end of the day of the report if that is sooner. Work that
     has no report has not begun.
-
-    Returns:
-        The request with what happened, and its answer.
 
     Raises:
         KeyError: If a report names no task.
@@ -128,8 +108,51 @@ def replan(
     for report in reports:
         planned = answer.tasks[_number(request, report.task)]
         events[report.task] = _happened(report, planned, events.get(report.task))
-    changed = request.model_copy(update={"happened": tuple(events.values())})
+    return request.model_copy(update={"happened": tuple(events.values())})
+
+
+def replan(
+    request: ScheduleRequest, answer: ScheduleAnswer, reports: Sequence[Report], progress: Progress
+) -> tuple[ScheduleRequest, ScheduleAnswer]:
+    """Keep what happened and plan what is left anew; see ``reported``.
+
+    Returns:
+        The request with what happened, and its answer.
+    """
+    changed = reported(request, answer, reports)
     return changed, plan_project(changed, progress)
+
+
+def answered(request: ScheduleRequest, progress: Progress, seconds: float) -> ScheduleAnswer:
+    """The schedule of a request, with everything else that it asks for."""
+    answer = plan_project(request, progress, seconds)
+    slips = []
+    for task, days in request.slips:
+        slip = what_if(request, answer, task, days, progress)
+        slips.append(
+            WhatIf(
+                task=task,
+                days=days,
+                same_order=slip.same_order,
+                moved=tuple(slip.moved.items()),
+                replanned=slip.replanned.finish,
+            )
+        )
+    warnings = answer.warnings
+    if request.runs and all(task.estimate is None for task in request.tasks):
+        warnings += ("no task has an estimate of best, likely and worst: the finish has no distribution",)
+    drift: tuple[Drift, ...] = ()
+    if request.baseline:
+        planned = answer.model_copy(update={"tasks": request.baseline})
+        drift = against_baseline(request, planned, answer)
+    return answer.model_copy(
+        update={
+            "what_if": tuple(slips),
+            "drift": drift,
+            "warnings": warnings,
+            "chances": finish_distribution(request, answer, request.runs) if request.runs else None,
+        }
+    )
 
 
 def _happened(report: Report, planned: ScheduledTask, known: Happened | None) -> Happened:
@@ -167,5 +190,5 @@ def against_baseline(
         if (first := planned.get(task.task)) is not None:
             then = calendar.slots_before(first.end, first.ends)
             later = calendar.slots_before(task.end, task.ends) - then
-            drifts.append(Drift(task.task, first.end, task.end, later / QUARTERS))
+            drifts.append(Drift(task=task.task, planned=first.end, now=task.end, days=later / QUARTERS))
     return tuple(drifts)

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from tools.scheduler.arguments import ProjectArguments
-from tools.scheduler.resolve import resolve
+from tools.scheduler.prepare import Given, number, prepare
 from tools.scheduler.types import QUARTERS, ScheduleAnswer, ScheduleRequest
 from tools.scheduler.verify import verify
 from tools.tool import Progress, Questions, Tool
@@ -16,25 +16,26 @@ __all__ = ["PROJECT_TOOL", "project_tool"]
 
 _SECONDS, _LARGE_SECONDS = 10.0, 45.0
 _LARGE = 200  # tasks
+_NOTHING = Given()
 
 
-def project_tool(today: Callable[[], date] = date.today) -> Tool:
+def project_tool(today: Callable[[], date] = date.today, given: Given = _NOTHING) -> Tool:
     """The project tool.
 
     Args:
         today: The day it is: a plan without a start begins on the next working day.
+        given: What the request comes with beside words.
     """
 
-    def prepare(call: ProjectArguments, progress: Progress) -> ScheduleRequest | Questions:
-        found = resolve(call, today())
-        return found if isinstance(found, ScheduleRequest) else Questions(found, _said(call))
+    def prepared(call: ProjectArguments, progress: Progress) -> ScheduleRequest | Questions:
+        return prepare(call, given, today(), progress)
 
     return Tool(
         name="project",
         description="Plan a project: who does which task when, so that it is finished soonest.",
         needs="what is to be done",
         arguments=ProjectArguments,
-        prepare=prepare,
+        prepare=prepared,
         constraints=_constraints,
         run=_run,
         warnings=_warnings,
@@ -43,17 +44,9 @@ def project_tool(today: Callable[[], date] = date.today) -> Tool:
     )
 
 
-def _said(call: ProjectArguments) -> dict[str, Any]:
-    """A call in the fields of the public schema, as it was read."""
-    values = call.model_dump(exclude_defaults=True, by_alias=True, mode="json")
-    for task in values.get("tasks", ()):
-        task["days"] = _number(task["days"])
-    return values
-
-
 def _constraints(request: ScheduleRequest) -> dict[str, Any]:
     """The request in the fields of the public schema; what is at its default is left out."""
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"title": request.title} if request.title else {}
     if not request.start_assumed:
         values["start"] = request.start.isoformat()
     if request.deadline is not None:
@@ -62,14 +55,18 @@ def _constraints(request: ScheduleRequest) -> dict[str, Any]:
     for link in request.links:
         after.setdefault(link.after, []).append(link.before)
     values["tasks"] = [
-        {"name": task.name, "days": _number(task.length / QUARTERS if task.days is None else task.days)}
+        {"name": task.name, "days": number(task.length / QUARTERS if task.days is None else task.days)}
         | ({"after": after[task.name]} if task.name in after else {})
         | ({"who": [demand.name for demand in task.who]} if task.who else {})
         for task in request.tasks
     ]
     if request.absences:
         values["days_off"] = [
-            {"who": absence.who, "from": absence.first.isoformat(), "to": absence.last.isoformat()}
+            {
+                "who": absence.who or "everybody",
+                "from": absence.first.isoformat(),
+                "to": absence.last.isoformat(),
+            }
             for absence in request.absences
         ]
     if not request.one_at_a_time:
@@ -77,17 +74,11 @@ def _constraints(request: ScheduleRequest) -> dict[str, Any]:
     return values
 
 
-def _number(value: float) -> float | int:
-    """A whole number without a fraction."""
-    return int(value) if float(value).is_integer() else value
-
-
 def _run(request: ScheduleRequest, progress: Progress) -> ScheduleAnswer:
     # OR-tools takes seconds to import, which only a plan of a project needs to wait for.
-    from tools.scheduler.planning import plan_project
+    from tools.scheduler.revise import answered
 
-    seconds = _SECONDS if len(request.tasks) <= _LARGE else _LARGE_SECONDS
-    return plan_project(request, progress, seconds, workers=1)
+    return answered(request, progress, _SECONDS if len(request.tasks) <= _LARGE else _LARGE_SECONDS)
 
 
 def _warnings(answer: ScheduleAnswer) -> tuple[str, ...]:

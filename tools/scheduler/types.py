@@ -7,6 +7,7 @@ within a day is the number of its quarters that are gone, 0 to 4.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
@@ -20,15 +21,19 @@ __all__ = [
     "Check",
     "Conflict",
     "Demand",
+    "Drift",
     "Estimate",
+    "Finish",
     "Happened",
     "Link",
     "LinkKind",
     "Person",
+    "Report",
     "ScheduleAnswer",
     "ScheduleRequest",
     "ScheduledTask",
     "Task",
+    "WhatIf",
     "quarters",
 ]
 
@@ -183,52 +188,13 @@ class Happened(_Frozen):
         return self
 
 
-class ScheduleRequest(_Frozen):
-    """A project with every name resolved.
+@dataclass(frozen=True)
+class Report:
+    """How far a task is: ``share`` of it (0 to 1) was done by the end of the day ``on``."""
 
-    Attributes:
-        start: First day of work.
-        start_assumed: Whether nobody asked for that day.
-        deadline: Last day on which a task may end.
-        buffer: Working days kept free between the last end and the deadline.
-        weekdays: Days of work, Monday is 0.
-        holidays: Whether US federal holidays are days off.
-        one_at_a_time: Whether capacities count; if not, everybody does any number of tasks at once.
-        happened: What is known of tasks that have begun; everything else starts after the latest report.
-    """
-
-    start: date
-    start_assumed: bool = False
-    deadline: date | None = None
-    tasks: tuple[Task, ...] = Field(min_length=1)
-    links: tuple[Link, ...] = ()
-    people: tuple[Person, ...] = ()
-    absences: tuple[Absence, ...] = ()
-    one_at_a_time: bool = True
-    weekdays: tuple[int, ...] = (0, 1, 2, 3, 4)
-    holidays: bool = False
-    buffer: float = Field(default=0.0, ge=0)
-    happened: tuple[Happened, ...] = ()
-
-    @model_validator(mode="after")
-    def _consistent(self) -> ScheduleRequest:
-        names = {task.name for task in self.tasks}
-        people = {person.name: person.capacity for person in self.people}
-        if len(names) < len(self.tasks) or len(people) < len(self.people):
-            raise ValueError("a name stands for two tasks or two people")
-        if not self.weekdays or not set(self.weekdays) <= set(range(7)):
-            raise ValueError("weekdays are one or more of 0 (Monday) to 6")
-        known = [link.before for link in self.links] + [link.after for link in self.links]
-        known += [event.task for event in self.happened]
-        if unknown := set(known) - names:
-            raise ValueError(f"no such task: {', '.join(sorted(unknown))}")
-        for task in self.tasks:
-            for demand in task.who:
-                if demand.units > people.get(demand.name, 0):
-                    raise ValueError(f"task {task.name!r} needs {demand.units} of {demand.name!r}: too many")
-            if unknown := set(task.either) - people.keys():
-                raise ValueError(f"nobody is called {', '.join(sorted(unknown))}")
-        return self
+    task: str
+    share: float
+    on: date
 
 
 class ScheduledTask(_Frozen):
@@ -254,6 +220,62 @@ class ScheduledTask(_Frozen):
     slack: float = 0.0
 
 
+class ScheduleRequest(_Frozen):
+    """A project with every name resolved.
+
+    Attributes:
+        title: What the project is called; empty if nobody said.
+        start: First day of work.
+        start_assumed: Whether nobody asked for that day.
+        deadline: Last day on which a task may end.
+        buffer: Working days kept free between the last end and the deadline.
+        weekdays: Days of work, Monday is 0.
+        holidays: Whether US federal holidays are days off.
+        one_at_a_time: Whether capacities count; if not, everybody does any number of tasks at once.
+        happened: What is known of tasks that have begun; everything else starts after the latest report.
+        baseline: The plan before that, to compare with.
+        slips: Tasks of which is asked what happens if they take so many working days longer.
+        runs: Samples of the distribution of the finish; 0 for none.
+    """
+
+    title: str = ""
+    start: date
+    start_assumed: bool = False
+    deadline: date | None = None
+    tasks: tuple[Task, ...] = Field(min_length=1)
+    links: tuple[Link, ...] = ()
+    people: tuple[Person, ...] = ()
+    absences: tuple[Absence, ...] = ()
+    one_at_a_time: bool = True
+    weekdays: tuple[int, ...] = (0, 1, 2, 3, 4)
+    holidays: bool = False
+    buffer: float = Field(default=0.0, ge=0)
+    happened: tuple[Happened, ...] = ()
+    baseline: tuple[ScheduledTask, ...] = ()
+    slips: tuple[tuple[str, float], ...] = ()
+    runs: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ScheduleRequest:
+        names = {task.name for task in self.tasks}
+        people = {person.name: person.capacity for person in self.people}
+        if len(names) < len(self.tasks) or len(people) < len(self.people):
+            raise ValueError("a name stands for two tasks or two people")
+        if not self.weekdays or not set(self.weekdays) <= set(range(7)):
+            raise ValueError("weekdays are one or more of 0 (Monday) to 6")
+        known = [link.before for link in self.links] + [link.after for link in self.links]
+        known += [event.task for event in self.happened] + [task for task, _ in self.slips]
+        if unknown := set(known) - names:
+            raise ValueError(f"no such task: {', '.join(sorted(unknown))}")
+        for task in self.tasks:
+            for demand in task.who:
+                if demand.units > people.get(demand.name, 0):
+                    raise ValueError(f"task {task.name!r} needs {demand.units} of {demand.name!r}: too many")
+            if unknown := set(task.either) - people.keys():
+                raise ValueError(f"nobody is called {', '.join(sorted(unknown))}")
+        return self
+
+
 class Conflict(_Frozen):
     """Why not everything can be had.
 
@@ -265,6 +287,48 @@ class Conflict(_Frozen):
 
     wishes: tuple[str, ...]
     changes: tuple[str, ...]
+
+
+class Drift(_Frozen):
+    """A task's end against the first plan's: ``days`` working days later, negative if sooner."""
+
+    task: str
+    planned: date
+    now: date
+    days: float
+
+
+class WhatIf(_Frozen):
+    """What happens if a task takes longer.
+
+    Attributes:
+        days: Working days that it takes longer.
+        same_order: Last day of the plan if everybody keeps their order of work.
+        moved: Tasks that then end later, and by how many working days.
+        replanned: Last day of the best plan with the longer task.
+    """
+
+    task: str
+    days: float
+    same_order: date
+    moved: tuple[tuple[str, float], ...]
+    replanned: date
+
+
+class Finish(_Frozen):
+    """The distribution of a plan's last day.
+
+    Attributes:
+        p50, p80, p95: Days by which it is finished with these chances, in percent.
+        on_plan: Chance of finishing no later than planned, 0 to 1.
+        runs: Number of samples.
+    """
+
+    p50: date
+    p80: date
+    p95: date
+    on_plan: float
+    runs: int
 
 
 class ScheduleAnswer(_Frozen):
@@ -280,6 +344,9 @@ class ScheduleAnswer(_Frozen):
         critical_path: Names of the tasks of the longest chain of critical ones that wait for each other.
         conflict: Why, where something is broken and the reason was found.
         warnings: What the person should know.
+        drift: Where there is a baseline, every task's end against it.
+        what_if: One for each of the request's slips.
+        chances: Where samples were asked for, how sure the finish is.
     """
 
     tasks: tuple[ScheduledTask, ...]
@@ -291,6 +358,9 @@ class ScheduleAnswer(_Frozen):
     critical_path: tuple[str, ...] = ()
     conflict: Conflict | None = None
     warnings: tuple[str, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    what_if: tuple[WhatIf, ...] = ()
+    chances: Finish | None = None
 
     @property
     def gap(self) -> float:

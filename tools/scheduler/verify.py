@@ -180,7 +180,7 @@ class _Walk:
         others = [name for name in found.who if name not in fixed]
         right = set(fixed) <= set(found.who) and len(found.who) == len(set(found.who))
         right = right and ((len(others) == 1 and others[0] in wanted.either) if wanted.either else not others)
-        asked = " and ".join(fixed) + (f" and one of {', '.join(wanted.either)}" if wanted.either else "")
+        asked = " and ".join([*fixed, *([f"one of {', '.join(wanted.either)}"] if wanted.either else [])])
         return Check(
             constraint=f"tasks {wanted.name}: who",
             satisfied=right,

@@ -8,7 +8,7 @@ meaning (``edits``).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, timedelta
 from random import Random
 from typing import Any
@@ -16,23 +16,17 @@ from typing import Any
 from lpm_model.data.conversation import Conversation, Conversations, Turn
 from lpm_model.data.phrases import phrases
 from lpm_model.data.project.edits import Editor
+from lpm_model.data.project.goals import GOAL_EDITS, goal_request
 from lpm_model.data.project.layouts import LAYOUTS, Body
+from lpm_model.data.project.means import all_dates, without_years
 from lpm_model.data.project.names import about
-from lpm_model.data.project.plan import Plan, draw_plan
+from lpm_model.data.project.plan import Plan, Request, draw_plan, year_unsaid
 from lpm_model.data.project.text import Phrase, Text, fill, join_sentences, roughened
 
-__all__ = ["ProjectConversations", "Request", "request"]
+__all__ = ["ProjectConversations", "request"]
 
 _SHORTEST_SPANS = ("tight", "short")
-
-
-@dataclass(frozen=True)
-class Request:
-    """A first turn: what was meant, its words, and the meaning as a turn holds it."""
-
-    plan: Plan
-    user: str
-    means: dict[str, Any]
+_GOAL_SHARE = 0.3
 
 
 def request(rng: Random) -> Request:
@@ -89,7 +83,9 @@ class _Composer:
             composed = self._numbered([*head, *body, *tail])
         years = {day.year for day in self._days()}
         text = self.text.finish(
-            composed, year_everywhere=plan.style.year == "each" or len(years) > 1, known_year=self._noted()
+            composed,
+            year_everywhere=plan.style.year == "each" or len(years) > 1,
+            known_year=self._noted() or year_unsaid(plan, self._days()),
         )
         names = [*(job.name.text for job in plan.jobs), *(who.said for who in plan.people)]
         if self.text.dictated:
@@ -251,11 +247,19 @@ class ProjectConversations(Conversations):
     def conversation(self) -> Conversation:
         """Draw a conversation."""
         length = self.length()
-        first = request(self.rng)
-        editor = Editor(self.rng, first.plan)
+        goal = self.rng.random() < _GOAL_SHARE
+        first = goal_request(self.rng) if goal else request(self.rng)
+        editor = Editor(self.rng, first.plan, GOAL_EDITS) if goal else Editor(self.rng, first.plan)
         turns = [Turn(first.user, first.means)]
+        days = [date.fromisoformat(when) for when in all_dates(dict(first.means))]
+        unsaid = year_unsaid(first.plan, days)
         while len(turns) < length:
             turn = editor.turn([dict(turn.means) for turn in turns])
-            if turn is not None:
-                turns.append(turn)
+            if turn is None or (
+                unsaid and {when[:4] for when in all_dates(dict(turn.means))} != {f"{days[0].year}"}
+            ):
+                continue
+            turns.append(turn)
+        if unsaid:
+            turns = [Turn(turn.user, without_years(dict(turn.means))) for turn in turns]
         return Conversation("project", tuple(turns))

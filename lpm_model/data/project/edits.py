@@ -6,11 +6,13 @@ What a change makes of the meaning is in ``changes``; the words are in ``edits.y
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from random import Random
 
 from lpm_model.data.conversation import Turn
 from lpm_model.data.project.changes import Changes, Edit, Words
 from lpm_model.data.project.means import Meaning, all_dates, tidy
+from lpm_model.data.project.plan import Plan
 from lpm_model.data.project.text import fill, join_sentences, roughened
 
 __all__ = ["WEIGHTS", "Editor"]
@@ -28,13 +30,23 @@ _TALK = ("chatter", "confirm", "undo", "first")
 
 
 class Editor(Changes):
-    """Draws later turns of one conversation."""
+    """Draws later turns of one conversation.
+
+    Args:
+        rng: Source of chance.
+        plan: What the first turn was about.
+        weights: How often each change is drawn.
+    """
+
+    def __init__(self, rng: Random, plan: Plan, weights: Mapping[str, float] = WEIGHTS) -> None:
+        super().__init__(rng, plan)
+        self.weights = weights
 
     def turn(self, history: list[Meaning]) -> Turn | None:
         """A turn after those of ``history``, or nothing if what was drawn makes no sense."""
         rng, now = self.rng, history[-1]
         self.text = self._new_text()
-        key = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        key = rng.choices(list(self.weights), list(self.weights.values()))[0]
         edit = self.apply(key, now, history)
         if edit is None:
             return None
@@ -42,7 +54,7 @@ class Editor(Changes):
             return None
         said = [self._say(key, edit)]
         if key not in _TALK and rng.random() < 0.14:
-            other = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+            other = rng.choices(list(self.weights), list(self.weights.values()))[0]
             second = (
                 None
                 if other in _TALK or _family(other) == _family(key)
@@ -99,7 +111,7 @@ class Editor(Changes):
         known = {when[:4] for when in all_dates(now)}
         new = {when[:4] for when in all_dates(means)}
         omitted = known == new and len(known) == 1 and self.plan.style.year != "each"
-        named = [self.tasks[task["name"]] for task in now["tasks"]]
+        named = [self.tasks[task["name"]] for task in now.get("tasks", ())]
         return self.text.finish(composed, year_everywhere=not omitted, known_year=omitted, known_tasks=named)
 
 

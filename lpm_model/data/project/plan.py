@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
+from typing import Any
 
-from lpm_model.data.dates import DATE_STYLES, SPAN_STYLES, working_day
+from lpm_model.data.dates import DATE_STYLES, SPAN_STYLES, needs_year, working_day
 from lpm_model.data.project.names import TaskName, Who, resources, task_names
 
-__all__ = ["Absence", "Job", "Plan", "Style", "draw_absence", "draw_plan", "draw_span"]
+__all__ = [
+    "Absence",
+    "Job",
+    "Plan",
+    "Request",
+    "Style",
+    "draw_absence",
+    "draw_plan",
+    "draw_span",
+    "draw_style",
+    "draw_window",
+    "year_unsaid",
+]
 
 _COUNTS = {3: 9, 4: 23, 5: 28, 6: 20, 7: 9, 8: 4, 9: 1.7, 10: 1, 11: 0.7, 12: 0.9}
 
@@ -47,7 +61,8 @@ class Style:
     Attributes:
         date: One of ``DATE_STYLES``.
         span: One of ``SPAN_STYLES``.
-        year: Where the year is said: with "each" date, with the "first" only, or once in a "note".
+        year: Where the year is said: with "each" date, with the "first" only, once in a "note", or nowhere:
+            "unsaid" (if all dates lie in one year and the style of dates can do without).
     """
 
     date: str
@@ -89,6 +104,21 @@ class Plan:
     single: bool = False
 
 
+@dataclass(frozen=True)
+class Request:
+    """A first turn: what was meant, its words, and the meaning as a turn holds it."""
+
+    plan: Plan
+    user: str
+    means: dict[str, Any]
+
+
+def year_unsaid(plan: Plan, days: Sequence[date]) -> bool:
+    """Whether these dates are said without their year."""
+    one = len({day.year for day in days}) == 1
+    return plan.style.year == "unsaid" and one and not needs_year(plan.style.date)
+
+
 def draw_span(rng: Random) -> tuple[float, str]:
     """A length of work: number and unit ("d" or "w")."""
     kind = rng.random()
@@ -119,7 +149,7 @@ def draw_plan(rng: Random) -> Plan:
         for job in jobs:
             job.n, job.unit = rng.choice((1, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8, 10, 0.5)), "d"
     _order(rng, jobs, stages, shape)
-    plan = Plan(kind, shape, stages, jobs, [], _style(rng), verbal=verbal, brief=brief)
+    plan = Plan(kind, shape, stages, jobs, [], draw_style(rng), verbal=verbal, brief=brief)
     if shape == "free" and count >= 4 and rng.random() < 0.22:
         plan.closing = True
         jobs[-1].after = list(range(count - 1))
@@ -170,21 +200,26 @@ def _staff(rng: Random, plan: Plan) -> None:
             job.who = rng.sample(range(size), 2 if pair else 1)
 
 
-def _style(rng: Random) -> Style:
+def draw_style(rng: Random) -> Style:
+    """How one person writes dates and lengths."""
     return Style(
         rng.choices(list(DATE_STYLES), list(DATE_STYLES.values()))[0],
         rng.choices(list(SPAN_STYLES), list(SPAN_STYLES.values()))[0],
-        rng.choices(("each", "first", "note"), (50, 40, 10))[0],
+        rng.choices(("each", "first", "note", "unsaid"), (44, 36, 9, 11))[0],
     )
+
+
+def draw_window(rng: Random, longest: int) -> tuple[date, date]:
+    """A start, and an end between ``longest`` and twice as many days later."""
+    start = working_day(rng, date(2025, 1, 2), date(2030, 9, 30))
+    end = working_day(rng, start + timedelta(longest), start + timedelta(longest * 2))
+    return start, min(end, date(2030, 12, 20))
 
 
 def _dates(rng: Random, plan: Plan) -> None:
-    start = working_day(rng, date(2025, 1, 2), date(2030, 9, 30))
     work = sum(job.n * (7 if job.unit == "w" else 1.4) for job in plan.jobs)
     longest = max(14, int(work * (1.0 if plan.shape == "chain" else 0.8)))
-    end = min(
-        working_day(rng, start + timedelta(longest), start + timedelta(longest * 2)), date(2030, 12, 20)
-    )
+    start, end = draw_window(rng, longest)
     asked = rng.choices(("both", "start", "deadline", "neither"), (52, 25, 13, 10))[0]
     plan.start = start if asked in ("both", "start") else None
     plan.deadline = end if asked in ("both", "deadline") else None
