@@ -8,18 +8,45 @@ import unicodedata
 
 from pydantic import BaseModel
 
-__all__ = ["RESERVED_CLASSES", "RESERVED_PLURALS", "plural", "reserved_field", "snake", "words_of"]
+__all__ = [
+    "RESERVED_CLASSES",
+    "RESERVED_ENUMS",
+    "RESERVED_PLURALS",
+    "module_of",
+    "plural",
+    "reserved_field",
+    "snake",
+    "words_of",
+]
 
-RESERVED_CLASSES = frozenset({"Auth", "Base", "Credential", "Seed", "None", "True", "False"})
+RESERVED_CLASSES = frozenset(
+    {"Auth", "Base", "ClassVar", "Credential", "False", "Iterator", "None", "Seed", "True"}
+)
 """Classes, groups of commands and parts that every program keeps for itself."""
+
+RESERVED_ENUMS = frozenset(
+    [
+        "Annotated",
+        "Any",
+        "ClassVar",
+        "InvalidReference",
+        "NotAllowed",
+        "NotFound",
+        "Path",
+        "Settings",
+        "Store",
+    ]
+)
+"""Classes that stand beside those of fixed values."""
 
 RESERVED_PLURALS = frozenset({"auth", "credentials", "docs", "health", "openapi", "redoc", "store"})
 """Tables and paths that a program keeps for itself."""
 
-# What the rendered classes and functions call things within reach of a field's name.
+# What the rendered classes and functions call things within reach of a field's name, and constants of SQL.
 _IN_SCOPE = frozenset(
     [
         "annotations",
+        "as_json",
         "bool",
         "bytes",
         "ctx",
@@ -29,15 +56,19 @@ _IN_SCOPE = frozenset(
         "dt",
         "enum",
         "export_to",
+        "false",
         "fields",
         "float",
+        "given",
         "id",
         "include_deleted",
         "int",
         "item_id",
         "limit",
         "list",
+        "may_be_none",
         "metadata",
+        "null",
         "offset",
         "orm",
         "property",
@@ -52,12 +83,14 @@ _IN_SCOPE = frozenset(
         "set",
         "store",
         "str",
+        "true",
         "tuple",
         "typer",
         "typing",
         "values",
     ]
 )
+_BESIDE_MODULES = frozenset({"dict", "fastapi", "list", "str", "typer"})
 # `copy` and `json` of a pydantic model would be shadowed, `model_...` is refused.
 _OF_MODELS = frozenset(name for name in dir(BaseModel) if not name.startswith("_"))
 _OF_FEATURES = frozenset({"created_at", "updated_at", "deleted_at"})
@@ -115,6 +148,12 @@ def words_of(said: str) -> list[str]:
 def snake(words: list[str]) -> str:
     """The words as a variable."""
     return "_".join(words)
+
+
+def module_of(words: list[str]) -> str:
+    """The words as a module, which is no word of Python and hides nothing that stands beside it."""
+    name = snake(words)
+    return f"{name}_" if keyword.iskeyword(name) or name in _BESIDE_MODULES else name
 
 
 def plural(words: list[str]) -> str:

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from tools.code_writer.arguments import FEATURES, RELATIONS, TYPES, CodeArguments, Entity
 from tools.code_writer.names import (
     RESERVED_CLASSES,
+    RESERVED_ENUMS,
     RESERVED_PLURALS,
+    module_of,
     plural,
     reserved_field,
     snake,
@@ -26,43 +28,6 @@ __all__ = ["Resolved", "resolve"]
 _MOST_ENTITIES, _MOST_FIELDS, _LONGEST = 200, 100, 40
 _SUFFIX: dict[Kind, str] = {"rest_api": "api", "cli": "cli", "library": "lib"}
 _DERIVED = ("Create", "Update", "Read", "Query", "Service")
-_KEYWORDS_AS_MODULES = frozenset(
-    [
-        "and",
-        "as",
-        "assert",
-        "async",
-        "await",
-        "break",
-        "class",
-        "continue",
-        "def",
-        "del",
-        "elif",
-        "else",
-        "except",
-        "finally",
-        "for",
-        "from",
-        "global",
-        "if",
-        "import",
-        "in",
-        "is",
-        "lambda",
-        "nonlocal",
-        "not",
-        "or",
-        "pass",
-        "raise",
-        "return",
-        "try",
-        "while",
-        "with",
-        "yield",
-    ]
-)
-
 
 @dataclass(frozen=True)
 class Resolved:
@@ -180,16 +145,22 @@ def _entities(said: tuple[Entity, ...], notes: _Notes) -> list[_Draft]:
             many = f"{module}_records"
             notes.warnings.append(f"the table of {name} is called {many}{taken}")
         plurals[many] = name
-        if module in _KEYWORDS_AS_MODULES:
-            module += "_"
-        drafts.append(_Draft(entity.name, name, module, many, _fields(name, module, entity, notes)))
-    taken_classes = {draft.name for draft in drafts}
-    for draft in drafts:
-        draft.fields = [
-            field.model_copy(update={"enum": field.enum + "Choice"}) if field.enum in taken_classes else field
-            for field in draft.fields
-        ]
+        drafts.append(_Draft(entity.name, name, module_of(words), many, _fields(name, module, entity, notes)))
+    _name_enums(drafts)
     return drafts
+
+
+def _name_enums(drafts: list[_Draft]) -> None:
+    """Give every class of fixed values a name that no other class has."""
+    taken = {draft.name + end for draft in drafts for end in ("", *_DERIVED)} | RESERVED_ENUMS
+    for draft in drafts:
+        for place, found in enumerate(draft.fields):
+            if found.enum:
+                name = found.enum
+                while name in taken:
+                    name += "Choice"
+                taken.add(name)
+                draft.fields[place] = found.model_copy(update={"enum": name})
 
 
 def _is_class(name: str) -> bool:
