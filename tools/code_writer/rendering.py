@@ -57,7 +57,7 @@ def render(program: Specification) -> dict[str, str]:
     context = _context(program)
     files: dict[str, str] = {}
     for path, template, more in _plan(program):
-        files[path] = _ENVIRONMENT.get_template(f"{template}.j2").render(context | more)
+        files[path] = _ENVIRONMENT.get_template(f"{template}.j2").render({**context, **more})
     files[f"src/{program.package}/py.typed"] = ""
     return _formatted(files)
 
@@ -118,10 +118,10 @@ def _plan(program: Specification) -> Iterator[_Planned]:
     if program.tables:
         yield f"{src}/models/links.py", "core/links.py", {}
     for entity in program.entities:
-        about = {"e": entity, "bases": _model_bases(on), "others": _others(entity)}
-        yield f"{src}/models/{entity.module}.py", "core/model.py", about
-        yield f"{src}/schemas/{entity.module}.py", "core/schema.py", about
-        yield f"{src}/services/{entity.module}.py", "core/entity_service.py", about
+        more = {"e": entity, "bases": _model_bases(on), "others": _others(entity)}
+        yield f"{src}/models/{entity.module}.py", "core/model.py", more
+        yield f"{src}/schemas/{entity.module}.py", "core/schema.py", more
+        yield f"{src}/services/{entity.module}.py", "core/entity_service.py", more
     yield from _features(on, src)
     yield from _ways_in(program, src)
     yield from _tests(program)
@@ -136,6 +136,7 @@ def _features(on: frozenset[str], src: str) -> Iterator[_Planned]:
 
 
 def _ways_in(program: Specification, src: str) -> Iterator[_Planned]:
+    parts: tuple[str, ...] = ()
     match program.kind:
         case "rest_api":
             yield f"{src}/main.py", "rest_api/main.py", {}
@@ -154,7 +155,6 @@ def _ways_in(program: Specification, src: str) -> Iterator[_Planned]:
             parts = ("tokens", "token_file", "commands")
         case "library":
             yield f"{src}/store.py", "library/store.py", {}
-            parts = ()
     if "auth" in program.features:
         yield f"{src}/auth/__init__.py", "core/package.py", {"about": "Who may get in."}
         for part in ("models", "passwords", "service", *parts):
@@ -325,7 +325,9 @@ def _seed_value(field: FieldSpec) -> str:
 
 def _article(words: str) -> str:
     """The words behind "a" or "an", by their spelling."""
-    sounded = words.startswith(("a", "e", "i", "o", "u")) and not words.startswith(("uni", "use", "eu", "one"))
+    sounded = words.startswith(("a", "e", "i", "o", "u")) and not words.startswith(
+        ("uni", "use", "eu", "one")
+    )
     return f"{'an' if sounded else 'a'} {words}"
 
 

@@ -29,6 +29,7 @@ _MOST_ENTITIES, _MOST_FIELDS, _LONGEST = 200, 100, 40
 _SUFFIX: dict[Kind, str] = {"rest_api": "api", "cli": "cli", "library": "lib"}
 _DERIVED = ("Create", "Update", "Read", "Query", "Service")
 
+
 @dataclass(frozen=True)
 class Resolved:
     """A specification, and what was changed to make it one."""
