@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from lpm_model.base import load_model
 from lpm_model.state import StateFileError
 from planner.answer import Answer, Status, UsageReport
-from planner.given import Brought
+from planner.brought import Brought
 from planner.loop import Budget, BudgetSpent, TurnState, build_loop, remembered
 from planner.reader import LPMReader, Reader, Reading, TooLong, Usage
 from planner.sessions import SessionError, kept_values, open_session, sessions_file, thread

@@ -1,12 +1,10 @@
-"""What a turn comes with beside words: what options say, as the tools take it."""
+"""What the options of ``planner project`` and ``planner code`` say, as the tools take it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-
-from pydantic import BaseModel, ConfigDict
 
 from tools.code_writer.folder import look
 from tools.code_writer.types import CodeGiven
@@ -15,25 +13,7 @@ from tools.scheduler.files.entries import date_of, number_of, share_of
 from tools.scheduler.prepare import Given, Progressed
 from tools.tool import BadInput
 
-__all__ = ["Brought", "given_code", "given_project"]
-
-
-class Brought(BaseModel):
-    """What a turn comes with beside words, for each tool that takes such."""
-
-    model_config = ConfigDict(frozen=True)
-
-    project: Given = Given()
-    code: CodeGiven = CodeGiven()
-
-    def after(self, earlier: Brought) -> Brought:
-        """This, with what was given before and still holds."""
-        code = self.code.model_copy(update={"out": self.code.out or earlier.code.out})
-        return Brought(project=self.project.after(earlier.project), code=code)
-
-    def kept(self) -> Brought:
-        """What a session keeps of it."""
-        return Brought(project=self.project.kept(), code=self.code.model_copy(update={"diff": False}))
+__all__ = ["given_code", "given_project"]
 
 
 def given_code(*, out: Path | None, diff: bool) -> CodeGiven:
