@@ -1,4 +1,4 @@
-"""The command line: ``planner route``, ``project``, ``eval``, ``train``, ``calibrate``, ``doctor``."""
+"""The command line: ``planner route``, ``project``, ``code``, ``eval``, ``train``, and so on."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:  # what loads the model's code is imported by the commands tha
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Plan trips and projects from your own words, offline.",
+    help="Plan trips and projects and write programs from your own words, offline.",
 )
 _err = Console(stderr=True)
 
@@ -129,6 +129,36 @@ def project(
         ask,
         lambda answer: write_project(answer, gantt=gantt, csv=csv, ics=ics, mermaid=mermaid, xml=xml),
         targets=(gantt, csv, ics, mermaid, xml),
+        as_json=as_json,
+        session=session,
+        base=base,
+    )
+
+
+@app.command()
+def code(
+    text: Annotated[str, typer.Argument(help="What to build, in your own words; - reads standard input.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder of the program: empty, missing, or one that was written before."
+        ),
+    ] = None,
+    diff: Annotated[bool, typer.Option("--diff", help="Print what changes, line by line.")] = False,
+    as_json: AsJson = False,
+    session: Session = None,
+    base: Base = None,
+) -> None:
+    """Write a program that keeps records, and test it; or revise the one of a session."""
+    from planner.given import given_code
+    from planner.report import CODE
+    from planner.write import write_code
+
+    _answer(
+        CODE,
+        lambda planner: planner.code(_said(text), session=session, given=given_code(out=out, diff=diff)),
+        write_code,
+        targets=(),
         as_json=as_json,
         session=session,
         base=base,
@@ -274,7 +304,7 @@ def _answer(
     shown, written, failed = answer_object(answer, domain), [], ""
     try:
         written = write(answer)
-    except OSError as error:
+    except (BadInput, OSError) as error:
         failed = str(error)
         shown["error"] = failed
     if as_json:

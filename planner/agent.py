@@ -14,11 +14,14 @@ from pydantic import ValidationError
 from lpm_model.base import adapter_file, load_model
 from lpm_model.state import StateFileError
 from planner.answer import Answer, Status, UsageReport
+from planner.brought import Brought
 from planner.calibration import calibration_of
 from planner.loop import Budget, BudgetSpent, TurnState, build_loop, remembered
 from planner.reader import LPMReader, Reader, Reading, TooLong, Usage
 from planner.sessions import SessionError, kept_values, open_session, sessions_file, thread
 from tools.cache import cache_dir
+from tools.code_writer.tool import code_tool
+from tools.code_writer.types import CodeGiven
 from tools.registry import TOOLS
 from tools.scheduler.prepare import Given
 from tools.scheduler.tool import project_tool
@@ -95,16 +98,33 @@ class Planner:
             BadInput: If what was given cannot be used.
         """
         if text is None:
-            return self._without_words(self._tools(("project",), given or Given())["project"])
-        return self.plan(text, session=session, tools=("project",), given=given)
+            brought = Brought(project=given or Given())
+            return self._without_words(self._tools(("project",), brought)["project"])
+        return self.plan(text, session=session, tools=("project",), given=Brought(project=given or Given()))
 
-    def _tools(self, names: Collection[str], given: Given) -> dict[str, Tool]:
-        """The tools of these names; the project tool with what was given."""
+    def code(self, text: str, *, session: str | None = None, given: CodeGiven | None = None) -> Answer:
+        """Make a program and test it, or revise the one of a session; see ``plan``.
+
+        The program is in ``Answer.result``; ``planner.write.write_code`` puts it into its folder.
+
+        Args:
+            given: The folder that it is for, which a session remembers.
+
+        Raises:
+            BadInput: If the folder cannot be used.
+        """
+        return self.plan(text, session=session, tools=("code",), given=Brought(code=given or CodeGiven()))
+
+    def _tools(self, names: Collection[str], brought: Brought) -> dict[str, Tool]:
+        """The tools of these names, with what was given."""
         tools = {name: TOOLS[name] for name in names}
         if "project" in tools:
             folder = self._sessions.parent / TEMPLATES_FOLDER
+            given = brought.project
             given = given.model_copy(update={"templates": given.templates or folder})
             tools["project"] = project_tool(given=given)
+        if "code" in tools:
+            tools["code"] = code_tool(brought.code)
         return tools
 
     def _without_words(self, tool: Tool) -> Answer:
@@ -127,7 +147,7 @@ class Planner:
         *,
         session: str | None = None,
         tools: Collection[str] = tuple(TOOLS),
-        given: Given | None = None,
+        given: Brought | None = None,
     ) -> Answer:
         """Take one turn.
 
@@ -135,7 +155,7 @@ class Planner:
             text: What the person says.
             session: Name of the session to continue or start; None remembers nothing.
             tools: Names of the tools that may be called.
-            given: What a project comes with beside words. A session remembers it.
+            given: What the turn comes with beside words. A session remembers it.
 
         Raises:
             BaseError: If the model cannot be loaded.
@@ -151,7 +171,7 @@ class Planner:
         config: Any = {"configurable": thread(session), "recursion_limit": limits.steps}
         try:
             with open_session(self._sessions, session) as store:
-                brought = (given or Given()).after(_given_before(store, session))
+                brought = (given or Brought()).after(_given_before(store, session))
                 callable_ = self._tools(tools, brought)
                 remembers = session is not None
                 loop = build_loop(self.reader(), callable_, limits, self._progress, remembers=remembers)
@@ -169,11 +189,11 @@ class Planner:
         return _answer(done, session, began)
 
 
-def _given_before(store: BaseCheckpointSaver[str], session: str | None) -> Given:
-    """What the session's project came with beside words."""
+def _given_before(store: BaseCheckpointSaver[str], session: str | None) -> Brought:
+    """What the session's turns came with beside words."""
     kept = kept_values(store, session).get("given")
     try:
-        return Given.model_validate_json(kept) if kept else Given()
+        return Brought.model_validate_json(kept) if kept else Brought()
     except ValidationError as error:
         raise SessionError(f"session {session!r} cannot be continued: {error}") from error
 

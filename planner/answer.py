@@ -42,7 +42,8 @@ class Answer(BaseModel):
         confidence: Probability of each field as the model read it.
         request: What the tool was asked, or None where it was not run.
         result: The tool's own answer (for a route: ``tools.roads.RouteAnswer``, for a project:
-            ``tools.scheduler.types.ScheduleAnswer``), or None.
+            ``tools.scheduler.types.ScheduleAnswer``, for a program: ``tools.code_writer.types.CodeAnswer``),
+            or None.
         checks: Every constraint with its evidence.
         questions: What must be answered first, if anything.
         warnings: What the person should know.

@@ -1,4 +1,4 @@
-"""What the options of ``planner project`` say, as the project tool takes it."""
+"""What the options of ``planner project`` and ``planner code`` say, as the tools take it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,25 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+from tools.code_writer.folder import look
+from tools.code_writer.types import CodeGiven
 from tools.scheduler.files import read_plan
 from tools.scheduler.files.entries import date_of, number_of, share_of
 from tools.scheduler.prepare import Given, Progressed
 from tools.tool import BadInput
 
-__all__ = ["given_project"]
+__all__ = ["given_code", "given_project"]
+
+
+def given_code(*, out: Path | None, diff: bool) -> CodeGiven:
+    """The options' values; the folder as an absolute path, so that a session finds it again.
+
+    Raises:
+        BadInput: If the folder cannot be written, or holds something that is not ours.
+    """
+    if out is not None:
+        look(out)
+    return CodeGiven(out=None if out is None else out.absolute(), diff=diff)
 
 
 def given_project(

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from tools.code_writer.arguments import CodeArguments
+from tools.code_writer.tool import CODE_TOOL
 from tools.roads.tool import ROUTE_TOOL
 from tools.scheduler.tool import PROJECT_TOOL
 from tools.tool import Tool
 
 __all__ = ["ARGUMENTS", "TOOLS"]
 
-TOOLS: dict[str, Tool] = {tool.name: tool for tool in (ROUTE_TOOL, PROJECT_TOOL)}
+TOOLS: dict[str, Tool] = {tool.name: tool for tool in (ROUTE_TOOL, PROJECT_TOOL, CODE_TOOL)}
 
-ARGUMENTS: dict[str, type[BaseModel]] = {
-    "route": ROUTE_TOOL.arguments,
-    "project": PROJECT_TOOL.arguments,
-    "code": CodeArguments,
-}
-"""What the model learns to read, also where no tool acts on it yet."""
+ARGUMENTS: dict[str, type[BaseModel]] = {name: tool.arguments for name, tool in TOOLS.items()}
+"""What the model learns to read."""

@@ -1,0 +1,28 @@
+"""What a turn comes with beside words."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from tools.code_writer.types import CodeGiven
+from tools.scheduler.prepare import Given
+
+__all__ = ["Brought"]
+
+
+class Brought(BaseModel):
+    """What a turn comes with beside words, for each tool that takes such."""
+
+    model_config = ConfigDict(frozen=True)
+
+    project: Given = Given()
+    code: CodeGiven = CodeGiven()
+
+    def after(self, earlier: Brought) -> Brought:
+        """This, with what was given before and still holds."""
+        code = self.code.model_copy(update={"out": self.code.out or earlier.code.out})
+        return Brought(project=self.project.after(earlier.project), code=code)
+
+    def kept(self) -> Brought:
+        """What a session keeps of it."""
+        return Brought(project=self.project.kept(), code=self.code.model_copy(update={"diff": False}))

@@ -1,0 +1,207 @@
+"""The command line of programs: outcomes, one JSON object, folders, sessions, bad input; a real sandbox."""
+
+import json
+from functools import partial
+
+import pytest
+from typer.testing import CliRunner
+
+import cli
+from planner import Planner
+from planner import agent as agents
+from tests.fakes import NOTHING, FakeReader, Says
+from tools.code_writer.tool import code_tool
+from tools.code_writer.verify import NOT_RUN
+from tools.sandbox import Outcome, find_sandbox
+
+TASKS = "code | build library | entity Task; title str, done bool"
+DUE = "code | build library | entity Task; title str, done bool, due date | with timestamps"
+KEYS = ["constraints", "program", "checks", "warnings", "session", "usage"]
+
+
+class Trusting:
+    """Runs nothing: the tests pass, and the probe says what it is told to."""
+
+    name = "nothing"
+
+    def __init__(self, *found):
+        self.found, self.ran = found, []
+
+    def run(self, command, folder, *, limits=None, readable=(), environment=None):
+        self.ran.append(sorted(str(path.relative_to(folder)) for path in folder.rglob("*.py")))
+        said = [{"constraint": what, "satisfied": good, "evidence": "seen"} for what, good in self.found]
+        return Outcome(0, "3 passed\n" if "pytest" in command else json.dumps(said), 0.1, None)
+
+
+ALL = Trusting(("kind: library", True), ("entity: Task", True), ("feature: timestamps", True))
+
+
+@pytest.fixture(autouse=True)
+def own_sessions(monkeypatch, tmp_path):
+    monkeypatch.setenv("LPM_DATA_DIR", str(tmp_path / "data"))
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Run the program with a reader that says what the test says, and a sandbox that it gives."""
+
+    def run(*args, says=(), sandbox=ALL, **options):
+        reader = FakeReader(*([says] if isinstance(says, str | Says) else says), **options)
+        monkeypatch.setattr(Planner, "reader", lambda self: reader)
+        monkeypatch.setattr(agents, "code_tool", partial(code_tool, sandbox=lambda: sandbox))
+        result = CliRunner().invoke(cli.app, ["code", *map(str, args)])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return run
+
+
+def only_object(result):
+    """The one JSON object on standard output, and nothing else."""
+    assert result.stdout.count("\n") == 1 and result.stdout.endswith("}\n")
+    return json.loads(result.stdout)
+
+
+def test_a_program_as_json(run, tmp_path):
+    result = run("anything", "--out", tmp_path / "tasks", "--json", says=DUE)
+    assert result.exit_code == 0 and result.stderr == "", result.output
+    found = only_object(result)
+    assert list(found) == KEYS
+    assert found["constraints"] == {
+        "kind": "library",
+        "entities": [{"name": "Task", "fields": {"title": "str", "done": "bool", "due": "date"}}],
+        "features": ["timestamps"],
+    }
+    assert found["program"]["package"] == "task_lib"
+    assert {change["kind"] for change in found["program"]["changes"]} == {"new"}
+    for path in found["program"]["files"]:
+        assert (tmp_path / "tasks" / path).is_file()
+
+
+def test_a_program_for_a_person(run, tmp_path):
+    result = run("anything", "--out", tmp_path / "tasks", says=DUE)
+    assert result.exit_code == 0
+    for words in ("entity             Task: title str", "task_lib in", "kept   its tests pass", "written: "):
+        assert words in result.stdout
+    assert "3 passed (in nothing)" in result.stdout
+
+
+def test_a_session_revises_the_same_folder(run, tmp_path):
+    folder = tmp_path / "tasks"
+    assert (
+        run(
+            "one",
+            "--out",
+            folder,
+            "--session",
+            "s",
+            "--json",
+            says=TASKS,
+            sandbox=Trusting(("kind: library", True), ("entity: Task", True)),
+        ).exit_code
+        == 0
+    )
+    (folder / "README.md").write_text("mine\n")
+    again = run("and due dates", "--session", "s", "--diff", "--json", says=DUE)
+    assert again.exit_code == 0, again.output
+    program = only_object(again)["program"]
+    kinds = {change["path"]: change["kind"] for change in program["changes"]}
+    assert kinds["README.md"] == "conflict" and kinds["src/task_lib/models/task.py"] == "changed"
+    assert kinds["src/task_lib/features/timestamps.py"] == "new"
+    assert "src/task_lib/database.py" not in kinds
+    assert "+    due: orm.Mapped[dt.date]" in program["diff"]
+    assert (folder / "README.md").read_text() == "mine\n"
+    assert "due" in (folder / "README.md.new").read_text()
+    assert "due: orm.Mapped" in (folder / "src/task_lib/models/task.py").read_text()
+    assert any("edited by hand" in warning for warning in only_object(again)["warnings"])
+    assert any("tables have changed" in warning for warning in only_object(again)["warnings"])
+
+
+def test_without_a_folder_nothing_is_written(run, tmp_path):
+    found = only_object(run("anything", "--json", says=DUE))
+    assert (
+        found["program"]["folder"] is None and "nothing is written: no folder was named" in found["warnings"]
+    )
+    assert not list(tmp_path.glob("*.py"))
+
+
+def test_a_wish_that_the_probe_does_not_find(run, tmp_path):
+    bad = Trusting(("kind: library", True), ("entity: Task", False), ("feature: timestamps", True))
+    result = run("anything", "--out", tmp_path / "tasks", says=DUE, sandbox=bad)
+    assert result.exit_code == 3
+    assert "broken entity: Task" in result.stdout and "does not do all" in result.stdout
+
+
+def test_a_probe_that_asks_too_little_is_noticed(run):
+    found = only_object(run("anything", "--json", says=DUE, sandbox=Trusting(("kind: library", True))))
+    assert found["checks"][-1] == {
+        "constraint": "everything was asked",
+        "satisfied": False,
+        "evidence": "checks are missing",
+    }
+
+
+def test_without_a_sandbox_nothing_is_run(run, tmp_path):
+    result = run("anything", "--out", tmp_path / "tasks", "--json", says=DUE, sandbox=None)
+    assert result.exit_code == 3
+    assert NOT_RUN in [check["evidence"] for check in only_object(result)["checks"]]
+    assert (tmp_path / "tasks" / "README.md").is_file()
+
+
+def test_what_is_missing_is_asked(run, tmp_path):
+    result = run("anything", "--out", tmp_path / "x", "--json", says="code | entity Task; title str")
+    assert result.exit_code == 4
+    found = only_object(result)
+    assert found["program"] is None and found["questions"][0]["candidates"] == ["rest_api", "cli", "library"]
+    assert not (tmp_path / "x").exists()
+    assert run("nonsense", says=NOTHING).exit_code == 4
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_folder_that_is_not_ours(run, tmp_path, as_json):
+    (tmp_path / "mine.txt").write_text("mine")
+    result = run("anything", "--out", tmp_path, *(["--json"] if as_json else []))
+    assert result.exit_code == 2 and "not empty" in result.stderr
+    if as_json:
+        assert only_object(result)["program"] is None and "not empty" in only_object(result)["error"]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.skipif(find_sandbox() is None, reason="nothing to run a program in")
+@pytest.mark.parametrize("kind", ["rest_api", "cli", "library"])
+def test_a_program_with_everything_does_what_was_asked(run, tmp_path, kind):
+    call = (
+        f"code | build {kind} | entity Shelf; label str | entity Book; title str, price float"
+        " | entity Tag; name str | link Book belongs_to Shelf | link Book many_to_many Tag"
+        " | with auth, pagination, search, filter, csv_export, soft_delete, timestamps, stats"
+    )
+    result = run("anything", "--out", tmp_path / "p", "--json", says=call, sandbox=find_sandbox())
+    checks = only_object(result)["checks"]
+    assert result.exit_code == 0, [check for check in checks if not check["satisfied"]]
+    asked = {check["constraint"] for check in checks}
+    assert {"its tests pass", "entity: Book", "relation: Book belongs_to Shelf", "feature: auth"} <= asked
+    assert len(checks) == 2 + 1 + 3 + 3 + 8
+
+
+@pytest.mark.skipif(find_sandbox() is None, reason="nothing to run a program in")
+def test_a_broken_program_is_found_out(tmp_path):
+    """The probe believes the program, not what was rendered."""
+    from tests.programs import specified
+    from tools.code_writer.arguments import CodeArguments, Entity
+    from tools.code_writer.types import CodeAnswer, CodeGiven, CodeRequest
+    from tools.code_writer.verify import verify
+    from tools.tool import silent
+
+    arguments = CodeArguments(kind="library", entities=(Entity(name="Task", fields={"title": "str"}),))
+    wanted = CodeArguments(
+        kind="library",
+        entities=(Entity(name="Task", fields={"title": "str", "due": "date"}),),
+        features=("stats",),
+    )
+    tool = code_tool(sandbox=find_sandbox)
+    answer = tool.run(tool.prepare(arguments, silent), silent)
+    assert isinstance(answer, CodeAnswer)
+    request = CodeRequest(call=wanted, specification=specified(wanted), warnings=(), given=CodeGiven())
+    broken = {check.constraint for check in verify(request, answer, find_sandbox()) if not check.satisfied}
+    assert broken == {"entity: Task", "feature: stats"}

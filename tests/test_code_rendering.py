@@ -1,0 +1,215 @@
+"""Written programs: ruff, mypy and their own tests.
+
+For each kind of program six are run that let any two features meet in all four ways (on-on, on-off, off-on,
+off-off): their tests pass and mypy (strict) finds nothing in their code, nor in the tests of the one with
+every feature. Beyond that every single feature and every pair with nothing else is rendered for each kind,
+which includes ruff, and compiled. Names and sizes that a person may come up with are tried on the
+specification by hypothesis, and the worst of them on a whole program.
+"""
+
+import ast
+import keyword
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, combinations, product
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.programs import KINDS, ROWS, call, python, specified, written
+from tools.code_writer.arguments import FEATURES, TYPES, CodeArguments, Entity
+from tools.code_writer.rendering import render
+from tools.code_writer.resolve import Resolved, resolve
+
+
+def test_the_programs_let_any_two_features_meet_in_all_ways():
+    for one, two in combinations(FEATURES, 2):
+        assert {(one in row, two in row) for row in ROWS} == set(product((True, False), repeat=2)), (one, two)
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    """Kind and number of the row -> folder of the program."""
+    root = tmp_path_factory.mktemp("programs")
+    return {
+        (kind, number): written(root / f"{kind}_{number}", call(kind, row), f"{kind}_{number}")
+        for kind in KINDS
+        for number, row in enumerate(ROWS)
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_their_own_tests_pass(programs, kind):
+    folders = [folder for (its_kind, _), folder in programs.items() if its_kind == kind]
+    with ThreadPoolExecutor(2) as pool:
+        done = pool.map(lambda folder: python(folder, "-m", "pytest", "--tb=short"), folders)
+    for folder, tested in zip(folders, done, strict=True):
+        assert tested.returncode == 0, f"{folder.name}: {tested.stdout[-4000:]}"
+
+
+def test_mypy_finds_nothing_in_their_code(programs, tmp_path):
+    path = ":".join(str(folder / "src") for folder in programs.values())
+    packages = chain(*(("-p", f"{kind}_{number}") for kind, number in programs))
+    done = python(tmp_path, "-m", "mypy", "--strict", *packages, MYPYPATH=path)
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_style_of_a_program_with_everything_is_its_own(kind, tmp_path_factory):
+    folder = written(tmp_path_factory.mktemp(kind), call(kind, FEATURES))
+    cache = tmp_path_factory.getbasetemp() / "mypy"
+    for words in (("ruff", "check"), ("ruff", "format", "--check"), ("mypy", "--cache-dir", cache)):
+        done = python(folder, "-m", *words)
+        assert done.returncode == 0, (words, done.stdout[-4000:])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_feature_and_every_pair_is_rendered(kind):
+    alone = [(feature,) for feature in FEATURES]
+    note = (Entity(name="Note", fields={"title": "str", "count": "int"}),)
+    for features in [*alone, *combinations(FEATURES, 2)]:
+        files = render(specified(call(kind, features, note, ())))
+        for path, text in files.items():
+            if path.endswith(".py"):
+                compile(text, path, "exec")
+        for feature in set(features) - {"auth", "filter"}:
+            assert f"src/note_{kind.removeprefix('rest_')[:3]}/features/{feature}.py" in files
+        assert len([path for path in files if "/features/" in path]) == len(
+            set(features) - {"auth", "filter"}
+        ) + bool(set(features) - {"auth", "filter"})
+
+
+NAMES = st.text(min_size=1, max_size=30) | st.sampled_from(
+    [
+        *keyword.kwlist,
+        "Query",
+        "Settings",
+        "Auth",
+        "int",
+        "metadata",
+        "id",
+        "'; DROP TABLE users; --",
+        "naïve",
+        "ß",
+    ]
+)
+KIND_OF_FIELD = st.sampled_from(TYPES) | st.lists(
+    st.text(st.characters(exclude_characters=",()"), min_size=1, max_size=10), min_size=1, max_size=4
+).map(lambda values: f"enum({','.join(values)})")
+
+
+@st.composite
+def calls(draw):
+    names = draw(st.lists(NAMES, min_size=1, max_size=5))
+    entities = tuple(
+        Entity(name=name, fields=draw(st.dictionaries(NAMES, KIND_OF_FIELD, max_size=4))) for name in names
+    )
+    one = st.sampled_from(names)
+    relation = st.tuples(one, st.sampled_from(["belongs_to", "many_to_many"]), one)
+    relations = tuple(draw(st.lists(relation, max_size=6)))
+    features = tuple(sorted(draw(st.sets(st.sampled_from(FEATURES)))))
+    return CodeArguments(
+        kind=draw(st.sampled_from(KINDS)), entities=entities, relations=relations, features=features
+    )
+
+
+@given(calls())
+def test_every_name_becomes_safe_or_is_asked_about(arguments):
+    found = resolve(arguments)
+    if not isinstance(found, Resolved):
+        assert found and all(question.reason for question in found)
+        return
+    program = found.specification
+    entities, done = program.entities, set[str]()
+    for names in (
+        [entity.name for entity in entities],
+        [entity.module for entity in entities],
+        [entity.plural for entity in entities],
+        [field.enum for entity in entities for field in entity.enums],
+        [table for table, _, _ in program.tables],
+    ):
+        assert len(set(names)) == len(names)
+        assert all(name.isidentifier() and name.isascii() and not keyword.iskeyword(name) for name in names)
+    for entity in entities:
+        fields = [field.name for field in entity.fields] + [r.name for r in entity.references]
+        assert entity.fields and len(set(fields)) == len(fields)
+        assert all(name.isidentifier() and not keyword.iskeyword(name) for name in fields)
+        for link in entity.links:
+            assert link.own != link.other
+        for reference in entity.references:
+            assert not reference.required or reference.target in done
+        done.add(entity.name)
+
+
+@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(calls())
+def test_whatever_is_asked_for_is_python(arguments):
+    found = resolve(arguments)
+    if isinstance(found, Resolved):
+        for path, text in render(found.specification).items():
+            if path.endswith(".py"):
+                ast.parse(text, path)
+
+
+def test_names_that_python_and_sql_keep_for_themselves(tmp_path):
+    fields = dict.fromkeys(
+        ("class", "select", "true", "metadata", "len", "given", "json", "output", "as_json"), "str"
+    )
+    entities = (
+        Entity(name="List", fields=fields),
+        Entity(name="Order", fields={"read": "enum(a,b)", "item_status": "enum(None,class,1st,ä,'\")"}),
+        Entity(name="OrderItem", fields={"status": "enum(a,b)"}),
+        Entity(name="Fastapi", fields={"name": "str"}),
+        Entity(name="Größe", fields={"naïve größe": "int"}),
+        Entity(name="People", fields={"robert'); drop table students; --": "str"}),
+        Entity(name="Person", fields={"name": "str"}),
+    )
+    related = (
+        ("List", "belongs_to", "Order"),
+        ("Order", "belongs_to", "OrderItem"),
+        ("OrderItem", "belongs_to", "Order"),
+        ("Person", "belongs_to", "Person"),
+        ("Person", "many_to_many", "Person"),
+        ("Person", "many_to_many", "People"),
+        ("People", "many_to_many", "Person"),
+    )
+    found = resolve(call("rest_api", FEATURES, entities, related))
+    assert isinstance(found, Resolved)
+    assert any("said twice" in warning for warning in found.warnings)
+    assert any("may be made without" in warning for warning in found.warnings)
+    folder = written(tmp_path, call("rest_api", FEATURES, entities, related))
+    tested = python(folder, "-m", "pytest", "--tb=short")
+    assert tested.returncode == 0, tested.stdout[-4000:]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"kind": None}, "what to build"),
+        ({"entities": ()}, "no kind of record"),
+        ({"entities": (Entity(name="笔记"),)}, "Latin letters"),
+        ({"entities": (Entity(name="Task"), Entity(name="task"))}, "same name"),
+        ({"entities": (Entity(name="N" * 60),)}, "longer than"),
+        ({"entities": (Entity(name="A", fields={"x": "money"}),)}, "no type"),
+        ({"entities": (Entity(name="A", fields={"b c": "str", "b-c": "str"}),)}, "two fields"),
+        ({"entities": (Entity(name="A", fields={"x": "enum()"}),)}, "not understood"),
+        ({"relations": (("Book", "belongs_to", "Shop"),)}, "not among the records"),
+        ({"relations": (("Book", "eats", "Author"),)}, "no relation"),
+        ({"features": ("magic",)}, "no feature"),
+        ({"entities": tuple(Entity(name=f"E{number}") for number in range(201))}, "too many"),
+    ],
+)
+def test_what_cannot_be_built_is_asked(changes, reason):
+    found = resolve(call("cli").model_copy(update=changes))
+    assert isinstance(found, tuple) and reason in found[0].reason
+
+
+def test_two_hundred_kinds_of_records():
+    entities = tuple(Entity(name=f"Thing{number}", fields={"name": "str"}) for number in range(200))
+    chain_of = tuple((f"Thing{n}", "belongs_to", f"Thing{n - 1}") for n in range(1, 200))
+    program = specified(call("library", ("pagination",), entities, chain_of))
+    files = render(program)
+    assert len([path for path in files if "/models/thing" in path]) == 200
+    for path, text in files.items():
+        if path.endswith(".py"):
+            compile(text, path, "exec")

@@ -1,0 +1,77 @@
+"""What the code tool is asked and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from tools.code_writer.arguments import CodeArguments
+from tools.code_writer.specification import Specification
+
+__all__ = ["Change", "ChangeKind", "CodeAnswer", "CodeGiven", "CodeRequest"]
+
+ChangeKind = Literal["new", "changed", "removed", "conflict"]
+
+
+class CodeGiven(BaseModel):
+    """What a request for a program comes with beside words.
+
+    Attributes:
+        out: Folder of the program; None writes nothing.
+        diff: Whether the differences from what stands there are wanted.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    out: Path | None = None
+    diff: bool = False
+
+
+class CodeRequest(BaseModel):
+    """A program to be written.
+
+    Attributes:
+        call: What was read.
+        specification: The same with every name made safe.
+        warnings: What was changed to make it so.
+        given: Where it is to stand.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    call: CodeArguments
+    specification: Specification
+    warnings: tuple[str, ...]
+    given: CodeGiven
+
+
+class Change(BaseModel):
+    """What becomes of one file; ``conflict``: edited by hand, so that the new text goes beside it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: str
+    kind: ChangeKind
+
+
+class CodeAnswer(BaseModel):
+    """A program that is made, not yet written.
+
+    Attributes:
+        package: Its Python package.
+        files: Path from its folder -> text.
+        changes: What becomes of the files that stand there; the others stay as they are.
+        diff: The changes in the form of ``diff -u``, if they were wanted.
+        warnings: What the person should know.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    package: str
+    files: Mapping[str, str]
+    changes: tuple[Change, ...]
+    diff: str
+    warnings: tuple[str, ...]
