@@ -34,15 +34,16 @@ __all__ = [
 
 Retrofitted = TypeVar("Retrofitted", bound=WithHead)
 
-_MEMORY_FIELDS = (
-    "num_slots",
-    "state_dim",
-    "gate_rank",
-    "merge_rank",
-    "adapter_rank",
-    "mechanism",
-    "memory_every",
-)
+# The fields of ``LPMConfig`` that an adapter was trained with, and what each is read as.
+_MEMORY_FIELDS: Mapping[str, type[int] | type[str]] = {
+    "num_slots": int,
+    "state_dim": int,
+    "gate_rank": int,
+    "merge_rank": int,
+    "adapter_rank": int,
+    "mechanism": str,
+    "memory_every": int,
+}
 
 
 class AdapterError(ValueError):
@@ -176,8 +177,9 @@ def read_adapter(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
         with safe_open(str(path), framework="pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        memory = dict(json.loads(header["memory"]))
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        fields = json.loads(header["memory"]).items()
+        memory = {name: _MEMORY_FIELDS[name](value) for name, value in fields}
+    except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise AdapterError(f"cannot read the adapter {path}: {error}") from error
     return tensors, memory, header
 

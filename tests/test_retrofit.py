@@ -65,26 +65,27 @@ def test_the_memory_may_have_any_size(tmp_path):
     model = tiny_model(**sizes)
     save_adapter(model, tmp_path / "a")
     tensors, memory, _ = read_adapter(tmp_path / "a")
-    assert memory == sizes
+    assert memory == sizes | {"mechanism": "slots", "memory_every": 1}
     load_adapter(from_base(tiny_base(), **memory), tensors)
 
 
 @pytest.mark.parametrize(
-    "damage", ["missing", "folder", "empty", "short", "noise", "no header", "odd header"]
+    "damage", ["missing", "folder", "empty", "short", "noise", "no header", "odd header", "no fields"]
 )
 def test_a_damaged_file_is_refused(saved, tmp_path, damage):
     _, path = saved
     whole = path.read_bytes()
+    headers = {
+        "no header": {},
+        "odd header": {"memory": '{"num_slots": "many"}'},
+        "no fields": {"memory": "[64, 384]"},
+    }
     if damage == "missing":
         path = tmp_path / "nowhere"
     elif damage == "folder":
         path = path.parent
-    elif damage in ("no header", "odd header"):
-        save_file(
-            load_file(path),
-            path,
-            metadata={} if damage == "no header" else {"memory": '{"num_slots": "many"}'},
-        )
+    elif damage in headers:
+        save_file(load_file(path), path, metadata=headers[damage])
     else:
         path.write_bytes({"empty": b"", "short": whole[: len(whole) // 2], "noise": b"\xff" * 400}[damage])
     with pytest.raises(AdapterError, match="cannot read the adapter"):
