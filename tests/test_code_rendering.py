@@ -178,7 +178,9 @@ def test_names_that_python_and_sql_keep_for_themselves(tmp_path):
     assert any("said twice" in warning for warning in found.warnings)
     assert any("may be made without" in warning for warning in found.warnings)
     folder = written(tmp_path, call("rest_api", FEATURES, entities, related))
-    tested = python(folder, "-m", "pytest", "--tb=short")
+    tests = ["test_program.py", "entities/test_list_route.py", "entities/test_list_service.py"]
+    tests += [f"entities/test_{name}_service.py" for name in ("order", "grosse", "people", "person")]
+    tested = python(folder, "-m", "pytest", "--tb=short", *(f"tests/{name}" for name in tests))
     assert tested.returncode == 0, tested.stdout[-4000:]
 
 
