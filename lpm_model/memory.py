@@ -12,8 +12,8 @@ token t of a segment before attention and y_t after it:
     merge       y <- W_m [y; m]                                     (concatenate and project)
 
 P and Q say which slots and tokens share a new slot (``placement``): while there is room every token gets
-a slot of its own and nothing moves but one place to the left; where there is none, neighbours are
-averaged, so that the state keeps its size whatever was read. In a latent step the slots alone run
+a slot of its own and nothing moves but to the left; where there is none, neighbours are averaged, the
+oldest first, so that the state keeps its size whatever was read. In a latent step the slots alone run
 through the layers, and each is rewritten in its place as in an LSTM, S' = f * S + i * c.
 
 m is the part of the attention's output that came from the slots: queries meet slots and window in one
@@ -46,8 +46,10 @@ def filled(latent_state: torch.Tensor) -> torch.Tensor:
 def placement(held: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Where the slots so far and the tokens of a segment go in the next state.
 
-    What is newest stands at the end. Where slots and tokens are more than K, each new slot takes the mean
-    of neighbours, and both sides are thinned alike: what was read long ago is thinned again each time.
+    What is newest stands at the end. Where there is no room, neighbours share a slot as their mean. A
+    segment may take half of the slots, and more where they are free; of the slots so far, the newest keep
+    their own, three in four of those that are left to them, and the older ones share the rest: what was read
+    long ago is thinned again each time.
 
     Args:
         held: (B, K), which slots hold something; they are the last ones.
@@ -58,11 +60,13 @@ def placement(held: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """
     count = held.shape[1]
     old, new = held.sum(-1, keepdim=True), mask.sum(-1, keepdim=True)
-    share = (count * new / (old + new)).round().long().clamp(min=1)
-    share = torch.minimum(share, count - (old > 0).long())
-    taken = torch.where(old + new <= count, new, share)
+    room = torch.where(old > 0, (count - old).clamp(min=count // 2), count)
+    taken = torch.minimum(new, room)
     kept = torch.minimum(old, count - taken)
-    slots = count - taken - kept + (held.cumsum(-1) - 1) * kept // old.clamp(min=1)
+    crisp = 3 * kept // 4
+    order, older = held.cumsum(-1) - 1, old - crisp
+    shared = order * (kept - crisp) // older.clamp(min=1)
+    slots = count - taken - kept + torch.where(order < older, shared, order - old + kept)
     tokens = count - taken + (mask.cumsum(-1) - 1) * taken // new
     places = torch.cat((slots, tokens), dim=-1).clamp(min=0)
     present = torch.cat((held, mask.bool()), dim=-1)

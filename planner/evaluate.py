@@ -220,5 +220,8 @@ def _plainly(reader: Reader, conversation: GoldConversation) -> Iterator[Underst
             yield Understood()
             continue
         reading, writing = reader.read(seen, calls)
-        held = seen if reading.values else held
-        yield _understood(reading.values, reading, seeing + writing)
+        usage = seeing + writing
+        if reading.values:
+            held, keeping = reader.perceive(reading.call, seen)
+            usage += keeping
+        yield _understood(reading.values, reading, usage)

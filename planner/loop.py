@@ -9,8 +9,9 @@ perceive reads the turn into the latent state; decide writes a tool call from th
 the call is unsure and the budget lasts, think refines the state and decide tries again; where the
 tool knows no such name, reconsider asks the state which of the names that the tool knows it holds; where
 the call lacks something that the tool can propose, propose asks the state which of the proposals it means;
-observe reads the tool's result into the state and makes sure that this changed no wish of the person.
-answer alone writes what outlives the turn, so a turn that fails on the way changes nothing.
+observe reads the tool's result into the state and makes sure that this changed no wish of the person;
+answer reads the call itself into it, for a later turn to change. answer alone writes what outlives the turn,
+so a turn that fails on the way changes nothing.
 """
 
 from __future__ import annotations
@@ -161,7 +162,8 @@ def build_loop(
         progress: Told about long work.
         thresholds: When to think again and when to ask.
         run_tools: False to read and prepare calls only, for a measure of the reading.
-        remembers: Whether the state outlives the turn; where it does not, no result is read into it.
+        remembers: Whether the state outlives the turn; where it does not, neither result nor call is read
+            into it.
     """
     limits = thresholds or Thresholds()
     calls: dict[str, type[BaseModel]] = {name: tool.arguments for name, tool in tools.items()}
@@ -301,7 +303,12 @@ def build_loop(
             # Nothing was understood: what was read must not blur what was known before.
             return {}
         entry = LedgerEntry(len(ledger) + 1, reading.call, state.get("restored", False))
-        return {"latent": state["held"], "ledger": [*ledger, entry], "given": state.get("brought", "")}
+        after: TurnState = {"ledger": [*ledger, entry], "given": state.get("brought", "")}
+        if not remembers:
+            return after
+        # A later turn changes what was understood: it is remembered as it was written, beside the words.
+        seen, cost = reader.perceive(reading.call, unpack(state["held"]))
+        return {**after, "latent": LatentBytes(seen.to_bytes()), "usage": spend(state, cost)}
 
     graph = StateGraph(TurnState)
     graph.add_node("perceive", perceive)

@@ -131,9 +131,10 @@ def data_version() -> str:
 
 
 def _example(conversation: Conversation, rng: Random, recite: float) -> Example:
-    """A conversation as the loop runs it: turns of the person, mostly with the tool's results between them.
+    """A conversation as the loop runs it: turns of the person, the tool's results, and what was written.
 
-    A result changes nothing of what the person wants; a few examples end with one to teach this.
+    After a turn the result may be read, and before the next one the call that was written is. A result
+    changes nothing of what the person wants; a few examples end with one to teach this.
     """
     if len(conversation.turns) == 1 and rng.random() < recite:
         said = conversation.turns[0].user
@@ -144,6 +145,9 @@ def _example(conversation: Conversation, rng: Random, recite: float) -> Example:
     share = _OBSERVED_SHARE if len(conversation.turns) > 1 else _OBSERVED_SINGLE_SHARE
     observed = conversation.domain == "route" and rng.random() < share
     for turn in conversation.turns:
+        if targets:
+            segments.append(next(filter(None, reversed(targets))))
+            targets.append("")
         segments.append(turn.user)
         targets.append(write_call(conversation.domain, arguments, turn.means))
         if observed and targets[-1].count("\n") > 2:
@@ -168,9 +172,9 @@ def stream(names: PlaceNames, config: DataConfig) -> Callable[[Random], Iterator
         domains, weights = list(config.domains), list(config.domains.values())
         while True:
             source = sources[rng.choices(domains, weights)[0]]
-            example = _example(source.conversation(), rng, config.recite)
-            if all(len(text) <= config.max_characters for text in example.segments):
-                yield example
+            conversation = source.conversation()
+            if all(len(turn.user) <= config.max_characters for turn in conversation.turns):
+                yield _example(conversation, rng, config.recite)
 
     return drawn
 
@@ -182,8 +186,9 @@ def held_out_examples(names: PlaceNames, config: DataConfig, seed: int) -> dict[
         for turns in range(1, len(config.turns) + 1):
             only = (0.0,) * (turns - 1) + (1.0,)
             wanted = config.model_copy(update={"domains": {domain: 1.0}, "turns": only, "recite": 0.0})
-            drawn = (e for e in stream(names, wanted)(Random(f"held out/{seed}")) if all(e.targets))
-            alike = (e for e in drawn if len(e.targets) == turns)
+            plain = (True, False) * (turns - 1) + (True,)
+            drawn = stream(names, wanted)(Random(f"held out/{seed}"))
+            alike = (example for example in drawn if example.shape == plain)
             found[f"{domain}/{turns}"] = list(itertools.islice(alike, config.held_out))
     return found
 

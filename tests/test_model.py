@@ -168,8 +168,8 @@ def test_the_gates_keep_and_take():
     assert_close(nothing, torch.zeros(1, 4, 32))
     assert_close(block.rewrite(normed, normed, old), rounded(old))
     kept = block.write(nothing, normed[:, -1:], old, placement(held, two))
-    wanted = torch.cat((old[:, :2].mean(1, True), old[:, 2:].mean(1, True), torch.zeros(1, 2, 32)), dim=1)
-    assert_close(kept[:, :1], rounded(wanted)[:, :1]), "three slots for four"
+    wanted = torch.cat((old[:, :3].mean(1, True), old[:, 3:], torch.zeros(1, 2, 32)), dim=1)
+    assert_close(kept, rounded(wanted)), "two slots for four: the newest has one of its own"
     forget.fill_(-50.0), take.fill_(50.0)
     candidate = block.down(normed)
     assert_close(block.draft(normed, normed), candidate)
@@ -194,6 +194,11 @@ def test_everything_read_has_a_place_in_order(count, turns):
         places = weights.argmax(0)[present]
         assert (places.diff() >= 0).all()
         sums = weights.sum(-1)
+        old, new, alone = int(held.sum()), sum(turn), weights.gt(0).sum(-1) == 1
+        own = alone[weights.argmax(0)]
+        assert own[count:][mask[0].bool()].all() or new > count // 2, "half of the slots are for a segment"
+        kept = min(old, count - min(new, max(count // 2, count - old)))
+        assert own[count - 3 * kept // 4 : count].all(), "the newest of the slots so far keep their own"
         filled_now = sums > 0
         assert_close(sums[filled_now], torch.ones(int(filled_now.sum())))
         assert filled_now.sum() == min(count, present.sum()) and filled_now[-1]
