@@ -9,7 +9,7 @@ import cli
 import planner.evaluate as evaluation
 from planner.evaluate import EvaluationError, GoldConversation, evaluate, read_gold
 from planner.scoring import wrong_fields
-from tests.fakes import NOTHING, FakeReader
+from tests.fakes import NOTHING, FakeReader, marks
 from tools.tool import silent
 
 SIMPLE = {"origin": "Albany, NY", "destination": "Utica, NY"}
@@ -38,20 +38,21 @@ def test_every_turn_is_predicted_with_resolved_names_and_counted():
         {"id": "route-2", "turns": [{"means": SIMPLE | {"destination": "Buffalo, NY"}}]},
     ]
     assert lines[:2] == ["route, turn 1: 1/2 exact", "route, turn 2: 1/1 exact"]
-    assert "4.0 model calls" in lines[2]
+    assert "5.0 model calls" in lines[2]
 
 
 def test_conversations_start_afresh_even_under_one_name_and_turns_go_on():
     reader = FakeReader(*["route | from Albany, NY | to Utica, NY"] * 3)
     read(reader, gold(SIMPLE, SIMPLE), gold(SIMPLE))
-    first, second, third = reader.began_with
-    assert first is None and second is not None and third is None
+    assert marks(reader.began_with) == [None, 1.0, 2.0, 3.0, None, 1.0], "each turn is read, and its call"
 
 
 def test_no_tool_runs():
     reader = FakeReader("route | from New York | to Honolulu, HI")
     read(reader, gold(SIMPLE))
-    assert reader.heard == ["anything"], "a result would have been read into the state"
+    assert reader.heard == ["anything", "route\nfrom New York\nto Honolulu, HI\n"], (
+        "a result would have been read into the state"
+    )
 
 
 def test_what_is_asked_back_is_still_predicted():
@@ -60,9 +61,9 @@ def test_what_is_asked_back_is_still_predicted():
 
 
 def test_a_turn_that_cannot_be_read_is_wrong_and_not_the_end():
-    reader = FakeReader("route | from Albany, NY | to Utica, NY", NOTHING, longest=10)
+    reader = FakeReader("route | from Albany, NY | to Utica, NY", NOTHING, longest=50)
     long = gold(SIMPLE)
-    long["turns"][0]["user"] = "x" * 11
+    long["turns"][0]["user"] = "x" * 51
     predictions, lines = read(reader, long, gold(SIMPLE), gold(SIMPLE))
     assert [p["turns"][0]["means"] for p in predictions] == [{}, SIMPLE, {}]
     assert lines[0] == "route, turn 1: 1/3 exact"
