@@ -397,6 +397,13 @@ class WithHead(nn.Module):
                 module.fold()
         return self
 
+    def pack(self) -> Self:
+        """Hold the folded weights in half precision: on a CPU, tokens then take half of the time."""
+        for module in self.modules():
+            if isinstance(module, LowRankLinear):
+                module.pack()
+        return self
+
 
 class CausalDecoder(WithHead):
     """The decoder with its language model head."""

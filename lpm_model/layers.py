@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import cast
 
 import torch
 from torch import nn
@@ -13,6 +14,9 @@ from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from lpm_model.configuration import LPMConfig
 
 __all__ = ["MLP", "LowRankLinear", "RMSNorm", "Rotary", "learned_linear", "rotate"]
+
+_PACKED_FROM = 1 << 16  # numbers
+_PACKING_ENGINES = ("x86", "fbgemm")
 
 # Transformers' own table of activations takes seconds to import.
 _ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
@@ -45,6 +49,7 @@ class LowRankLinear(nn.Module):
 
     Attributes:
         updated: Whether the update counts; without it the map is W.
+        packed: After ``pack``, W and the bias as the processor reads them; ``weight`` is then empty.
     """
 
     def __init__(self, in_features: int, out_features: int, rank: int, bias: bool = False) -> None:
@@ -54,9 +59,12 @@ class LowRankLinear(nn.Module):
         self.lora_a: nn.Parameter | None = nn.Parameter(torch.empty(rank, in_features)) if rank else None
         self.lora_b: nn.Parameter | None = nn.Parameter(torch.empty(out_features, rank)) if rank else None
         self.updated = True
+        self.packed: torch.ScriptObject | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (..., in_features) to (..., out_features)."""
+        if self.packed is not None:
+            return cast("torch.Tensor", torch.ops.quantized.linear_dynamic_fp16(x, self.packed))
         y = F.linear(x, self.weight, self.bias)
         if self.updated and self.lora_a is not None and self.lora_b is not None:
             y = y + F.linear(F.linear(x, self.lora_a), self.lora_b)
@@ -68,6 +76,17 @@ class LowRankLinear(nn.Module):
         if self.lora_a is not None and self.lora_b is not None:
             self.weight.add_((self.lora_b.float() @ self.lora_a.float()).to(self.weight.dtype))
             self.lora_a = self.lora_b = None
+
+    @torch.no_grad()
+    def pack(self) -> None:
+        """Hold W in half precision for good; what is computed with it stays in single precision.
+
+        Where one token meets a matrix, reading the matrix is what takes time: half of the bytes, half of the
+        time. A small map stays as it is, and so does every map where torch has no such kernel (x86 has).
+        """
+        if self.weight.numel() >= _PACKED_FROM and torch.backends.quantized.engine in _PACKING_ENGINES:
+            self.packed = torch.ops.quantized.linear_prepack_fp16(self.weight.float(), self.bias)
+            self.weight = nn.Parameter(self.weight.new_empty(0), requires_grad=False)
 
 
 def learned_linear(in_features: int, out_features: int, bias: bool = False) -> LowRankLinear:

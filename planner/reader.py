@@ -111,7 +111,7 @@ class LPMReader:
     """Reads with the persistent-memory decoder.
 
     Args:
-        loaded: The model.
+        loaded: The model; its weights are packed.
         mode: "state" is the normal way; "zeroed" wipes the state before writing, to prove that the
             state is what is read; "sight" keeps the turn's text in the window, too, as an upper bound;
             "transcript" has no state and re-reads the whole conversation, as the rival without memory.
@@ -126,7 +126,7 @@ class LPMReader:
         max_tokens: int = 4096,
         calibration: Calibration | None = None,
     ) -> None:
-        self._model, self._tokenizer = loaded.model, loaded.tokenizer
+        self._model, self._tokenizer = loaded.model.pack(), loaded.tokenizer
         self._signature, self._mode, self._max_tokens = loaded.fingerprint, mode, max_tokens
         self._calibration = calibration
         self._decoder = ConstrainedDecoder(loaded.model, loaded.tokenizer)

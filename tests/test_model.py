@@ -11,6 +11,7 @@ from torch.testing import assert_close
 from transformers import AutoModelForCausalLM, DynamicCache, GPT2Config, GPT2LMHeadModel, LlamaConfig
 
 from lpm_model import CausalDecoder, LPMConfig, LPMForCausalLM
+from lpm_model.layers import LowRankLinear
 from lpm_model.memory import placement
 from lpm_model.modeling import from_base
 from lpm_model.retrofit import retrofit
@@ -292,6 +293,25 @@ def test_folding_the_updates_changes_nothing_but_the_cost(family):
     with torch.no_grad():
         assert_close(folded(ids, write=True).logits, model(ids, write=True).logits, atol=1e-5, rtol=1e-5)
     assert sum(p.numel() for p in folded.parameters()) < sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.skipif(
+    torch.backends.quantized.engine not in ("x86", "fbgemm"), reason="this processor has no such kernel"
+)
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_packed_map_is_the_map_in_half_precision(bias):
+    linear = LowRankLinear(256, 300, 4, bias)
+    for parameter in linear.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    inputs = [torch.randn(2, 3, 256), torch.randn(1, 1, 256), torch.randn(1, 0, 256), torch.randn(7, 256)]
+    with torch.no_grad():
+        linear.fold()
+        wanted = [torch.nn.functional.linear(x, linear.weight.half().float(), linear.bias) for x in inputs]
+        linear.pack()
+        assert linear.packed is not None and not linear.weight.numel()
+        linear.pack()
+        for x, y in zip(inputs, wanted, strict=True):
+            assert_close(linear(x), y, atol=1e-4, rtol=1e-5)
 
 
 @FAMILY
