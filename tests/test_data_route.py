@@ -52,7 +52,8 @@ WISHES = {
     "depart_arrive": "time time2", "max_distance": "dist", "chatter_place": "x",
 }  # fmt: skip
 EDITS = {
-    "add_via": "v", "add_via_before": "v w", "add_via_after": "v w", "add_via_first": "v",
+    "add_via": "v", "add_via_between": "v w u", "extend_trip": "d x",
+    "add_via_before": "v w", "add_via_after": "v w", "add_via_first": "v",
     "add_two_vias": "v w",
     "drop_via": "v", "swap_via": "v w", "reorder_two": "v w", "change_origin": "o",
     "change_destination": "d", "avoid_place_add": "p", "avoid_place_drop": "p", "hours_set": "n",
@@ -285,6 +286,18 @@ def check_edit(key, before, after, words):
         assert inserted(one, two, find(words["w"], one))
     elif key == "add_via_after":
         assert inserted(one, two, find(words["w"], one) + 1)
+    elif key == "add_via_between":
+        places, new = (
+            [before["origin"], *one, before["destination"]],
+            [after["origin"], *two, after["destination"]],
+        )
+        at = next(i for i, name in enumerate(new) if i == len(places) or name != places[i])
+        assert inserted(places, new, at)
+        assert same_place(words["w"], new[at - 1]) and same_place(words["u"], new[at + 1])
+    elif key == "extend_trip":
+        assert two == [*one, before["destination"]] and same_place(words["x"], before["destination"])
+        assert after["destination"] not in (before["origin"], before["destination"], *one)
+        return {"via", "destination"}
     elif key == "add_two_vias":
         assert two[:-2] == one and len(set(two)) == len(two)
         assert words["v"] != words["w"]
@@ -394,6 +407,50 @@ def test_undoing_goes_one_turn_back_and_starting_over_to_the_first(names):
     assert source._apply("undo_last", first, [first]) is None
     assert source._apply("undo_last", second, [first, second, second]) is None  # nothing to take back
     assert source._apply("back_to_first", first, [first, second, first]) is None
+
+
+def test_edits_said_together_each_keep_their_words_and_touch_different_things(names, calm):
+    source = RouteConversations(names, Random(12), (1,))
+    made = 0
+    for _ in range(300):
+        before = source.requests.draft().means
+        applied = []
+        real = source._edit
+
+        def noted(key, now, history, real=real, applied=applied):
+            done = real(key, now, history)
+            if done is not None:
+                applied.append((key, now, *done))
+            return done
+
+        source._edit = noted
+        turn = source._together(before, [before], 3)
+        source._edit = real
+        if turn is None:
+            continue
+        made += 1
+        assert len(applied) == 3 and applied[-1][3] == turn.means
+        said = turn.user.lower()
+        for key, now, text, means, words in applied:
+            assert changed(now, means) <= check_edit(key, now, means, words)
+            for part in text.lower().rstrip(".!?").split(". "):
+                assert part.rstrip(".!?") in said
+        touched = [conversations._TOUCHED[key] for key, *_ in applied]
+        assert len(set(touched)) == 3
+    assert made > 200
+
+
+def test_what_is_said_around_an_edit_names_nothing_and_starts_small_within_a_sentence():
+    for template in (*phrases("route/revisions")["lead"], *phrases("route/revisions")["aside"]):
+        assert not holes(template)
+    for template in phrases("route/revisions")["join"]:
+        assert holes(template) == {"1", "2"} and template.index("{1}") < template.index("{2}")
+    for template in phrases("route/revisions")["join_more"]:
+        assert holes(template) == {"1", "2", "3"}
+    assert conversations._followed("ok, ", "Add Reno.", {"reno"}) == "ok, add Reno."
+    assert conversations._followed("ok, ", "Reno is out.", {"reno"}) == "ok, Reno is out."
+    assert conversations._followed("Fine. ", "Add Reno.", {"reno"}) == "Fine. Add Reno."
+    assert conversations._followed("and ", "I want Reno", {"reno"}) == "and I want Reno"
 
 
 def test_a_double_edit_does_both_and_never_cancels_itself(names, monkeypatch):

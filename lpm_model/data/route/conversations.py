@@ -1,7 +1,8 @@
 """Later turns: what people change their minds about, and what that makes of the meaning.
 
 Every edit is a pair: whether it makes sense now, and what it does. An edit draws its values, changes
-a copy of the meaning and hands the words for its values to a hand-written phrase of ``edits.yaml``.
+a copy of the meaning and hands the words for its values to a hand-written phrase of ``edits.yaml``. Two
+or three edits may be said in one turn, with reasons around them (``revisions.yaml``).
 """
 
 from __future__ import annotations
@@ -23,16 +24,56 @@ Meaning = dict[str, Any]
 Words = dict[str, Any]
 
 _WEIGHTS = {
-    "add_via": 10, "add_via_before": 3, "add_via_after": 3, "add_via_first": 1.5, "add_two_vias": 2,
-    "drop_via": 8, "drop_all_vias": 1.5, "swap_via": 6, "reorder_two": 2, "reverse_vias": 1,
-    "order_any": 2.5, "order_fixed": 2, "change_origin": 5, "change_destination": 5, "reverse_trip": 1.5,
-    "round_on": 4, "round_off": 3, "tolls_off": 5, "tolls_on": 4, "ferries_off": 2, "ferries_on": 2,
-    "motorways_off": 4, "motorways_on": 3, "avoid_nothing": 1, "avoid_place_add": 5, "avoid_place_drop": 3,
-    "shortest_on": 3, "fastest_on": 2.5, "hours_set": 5, "hours_off": 2.5, "depart_set": 5,
-    "depart_later": 3, "depart_earlier": 2, "depart_off": 2, "arrive_set": 5, "arrive_off": 2,
-    "distance_set": 4, "distance_off": 2, "undo_last": 5, "back_to_first": 2, "chatter": 8,
-    "confirm_no_change": 2.5,
+    "add_via": 10, "add_via_before": 3, "add_via_after": 3, "add_via_between": 2, "add_via_first": 1.5,
+    "add_two_vias": 2, "drop_via": 8, "drop_all_vias": 1.5, "swap_via": 6, "reorder_two": 2,
+    "reverse_vias": 1, "order_any": 2.5, "order_fixed": 2, "change_origin": 5, "change_destination": 5,
+    "extend_trip": 2, "reverse_trip": 1.5, "round_on": 4, "round_off": 3, "tolls_off": 5, "tolls_on": 4,
+    "ferries_off": 2, "ferries_on": 2, "motorways_off": 4, "motorways_on": 3, "avoid_nothing": 1,
+    "avoid_place_add": 5, "avoid_place_drop": 3, "shortest_on": 3, "fastest_on": 2.5, "hours_set": 5,
+    "hours_off": 2.5, "depart_set": 5, "depart_later": 3, "depart_earlier": 2, "depart_off": 2,
+    "arrive_set": 5, "arrive_off": 2, "distance_set": 4, "distance_off": 2, "undo_last": 5,
+    "back_to_first": 2, "chatter": 8, "confirm_no_change": 2.5,
 }  # fmt: skip
+# Edits that are said together touch different things. A stop may be added after another edit of the stops.
+_ADDS = ("add_via", "add_via_before", "add_via_after", "add_via_between", "add_via_first", "add_two_vias")
+_TOUCHES = {
+    "stops": (
+        "drop_via", "drop_all_vias", "swap_via", "reorder_two", "reverse_vias", "order_any", "order_fixed",
+    ),
+    "order of the trip": ("extend_trip", "reverse_trip"), "what was before": ("undo_last",),
+    "origin": ("change_origin",), "destination": ("change_destination",),
+    "way back": ("round_on", "round_off"),
+    "tolls": ("tolls_off", "tolls_on"), "ferries": ("ferries_off", "ferries_on"),
+    "motorways": ("motorways_off", "motorways_on"), "avoided": ("avoid_place_add", "avoid_place_drop"),
+    "objective": ("shortest_on", "fastest_on"), "hours": ("hours_set", "hours_off"),
+    "departure": ("depart_set", "depart_later", "depart_earlier", "depart_off"),
+    "arrival": ("arrive_set", "arrive_off"), "distance": ("distance_set", "distance_off"),
+}  # fmt: skip
+_TOUCHED = {key: name for name, keys in _TOUCHES.items() for key in keys} | dict.fromkeys(
+    _ADDS, "added stops"
+)
+_ALONE = [
+    {"order of the trip", name}
+    for name in ("stops", "added stops", "origin", "destination", "what was before")
+]
+_DOUBLE, _TOGETHER, _THREE = (
+    0.1,
+    0.34,
+    0.22,
+)  # shares: ready-made, put together, and of these with a third edit
+
+
+def _followed(before: str, text: str, names: set[str]) -> str:
+    """``text`` after other words: with a small letter within a sentence, unless it begins with a name."""
+    head, word = before.rstrip(" "), text.split(" ", 1)[0]
+    ordinary = word[1:].islower() and not word.startswith("I'") and word.strip(",:.").lower() not in names
+    inside = head and head[-1] not in ".!?:)\n-*"
+    return before + (text[0].lower() + text[1:] if inside and ordinary else text)
+
+
+def _names(words: Words) -> set[str]:
+    """The words of the values, in small letters."""
+    return {w for v in words.values() if isinstance(v, str) for w in v.lower().split()}
 
 
 class RouteConversations(Conversations):
@@ -48,6 +89,7 @@ class RouteConversations(Conversations):
         super().__init__(rng, turns)
         self.requests = RouteRequests(names, rng)
         self.phrases = phrases("route/edits")
+        self.revisions = phrases("route/revisions")
         self.edits: dict[str, Callable[[Meaning], tuple[Meaning, Words] | None]] = {
             key: getattr(self, f"_{key}") for key in _WEIGHTS if hasattr(self, f"_{key}")
         }
@@ -69,25 +111,93 @@ class RouteConversations(Conversations):
         return Conversation("route", tuple(turns))
 
     def _next(self, history: list[Any]) -> Turn | None:
-        rng, now = self.rng, dict(history[-1])
-        if rng.random() < 0.13:
-            entry = rng.choice(self.phrases["double"])
-            first, second = entry["edits"]
-            one = self._apply(first, now, history)
-            two = self._apply(second, one[0], history) if one else None
-            if one is None or two is None or two[0] == now:  # e.g. a stop added and dropped in one breath
-                return None
-            words = one[1] | two[1]
-            words |= {f"{k}1": v for k, v in one[1].items()} | {f"{k}2": v for k, v in two[1].items()}
-            return Turn(self._say(entry["text"], words), two[0])
+        rng, now, kind = self.rng, dict(history[-1]), self.rng.random()
+        if kind < _DOUBLE:
+            return self._double(now, history)
+        if kind < _DOUBLE + _TOGETHER:
+            return self._together(now, history, 3 if rng.random() < _THREE else 2)
         key = rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+        said = self._edit(key, now, history)
+        if said is None:
+            return None
+        text, means, words = said
+        return Turn(self._noisy(text if key == "chatter" else self._around(text, words), words), means)
+
+    def _double(self, now: Meaning, history: list[Any]) -> Turn | None:
+        """Two edits in one ready-made sentence."""
+        entry = self.rng.choice(self.phrases["double"])
+        first, second = entry["edits"]
+        one = self._apply(first, now, history)
+        two = self._apply(second, one[0], history) if one else None
+        if one is None or two is None or two[0] == now:  # e.g. a stop added and dropped in one breath
+            return None
+        # Of a change of origin and the way back to it, the change says the whole name.
+        words = two[1] | one[1] if second == "round_on" else one[1] | two[1]
+        words |= {f"{k}1": v for k, v in one[1].items()} | {f"{k}2": v for k, v in two[1].items()}
+        return Turn(self._noisy(self._filled(entry["text"], words), words), two[0])
+
+    def _together(self, now: Meaning, history: list[Any], count: int) -> Turn | None:
+        """Several edits, each in its own words, one after another."""
+        rng, said, means = self.rng, [], now
+        touched: set[str] = set()
+        words: Words = {}
+        keys = [k for k in _WEIGHTS if k in _TOUCHED]
+        weights = [_WEIGHTS[k] for k in keys]
+        for _ in range(4 * count):
+            key = rng.choices(keys, weights)[0]
+            name = _TOUCHED[key]
+            alone = any(name in pair and pair & touched for pair in _ALONE)
+            backwards = name == "what was before" or (name == "stops" and "added stops" in touched)
+            if name in touched or alone or (touched and backwards):
+                continue
+            edit = self._edit(key, means, history)
+            if edit is None:
+                continue
+            touched.add(name)
+            means = edit[1]
+            said.append(edit[0])
+            words |= {f"{k}{len(said)}": v for k, v in edit[2].items()}
+            if len(said) == count:
+                if means == now:
+                    return None
+                return Turn(self._noisy(self._around(self._joined(said, words), words), words), means)
+        return None
+
+    def _edit(self, key: str, now: Meaning, history: list[Any]) -> tuple[str, Meaning, Words] | None:
+        """One edit in words, what it makes of the meaning, and the words for its values."""
         done = self._apply(key, now, history)
         if done is None:
             return None
-        template = rng.choice(self.phrases[key])
-        if "{x}" in template and "x" not in done[1]:
-            done[1]["x"] = self.requests.name(None, 0.1)[0]
-        return Turn(self._say(template, done[1]), done[0])
+        template, words = self.rng.choice(self.phrases[key]), dict(done[1])
+        if "{x}" in template and "x" not in words:
+            words["x"] = self.requests.name(None, 0.1)[0]
+        return self._filled(template, words), done[0], words
+
+    def _joined(self, said: list[str], words: Words) -> str:
+        templates = self.revisions["join" if len(said) == 2 else "join_more"]
+        template = (
+            "\n".join(f"{{{i + 1}}}" for i in range(len(said))) if any("\n" in s for s in said) else None
+        )
+        template = template or self.rng.choice(templates)
+        text, _, rest = template.partition("{1}")
+        text += said[0].rstrip(".!")
+        for i, part in enumerate(said[1:], 2):
+            between, _, rest = rest.partition(f"{{{i}}}")
+            text = (text + between).replace("?.", "?")
+            text = _followed(text, part if i == len(said) else part.rstrip(".!"), _names(words))
+        return (text + rest).replace("?.", "?").replace("..", ".")
+
+    def _around(self, text: str, words: Words) -> str:
+        """An edit with what people say around it, which changes nothing."""
+        rng, kind = self.rng, self.rng.random()
+        if kind < 0.16:
+            return _followed(rng.choice(self.revisions["lead"]) + " ", text, _names(words))
+        if kind < 0.32:
+            aside = rng.choice(self.revisions["aside"])
+            if rng.random() < 0.5 and aside[0].isupper():
+                return f"{aside} {text}" if aside[-1] in ".!?" else f"{aside}. {text}"
+            return f"{text} {aside}" if text[-1] in ".!?" else f"{text}. {aside}"
+        return text
 
     def _apply(self, key: str, now: Meaning, history: list[Any]) -> tuple[Meaning, Words] | None:
         if key == "undo_last":
@@ -102,13 +212,14 @@ class RouteConversations(Conversations):
             return None
         return {k: v for k, v in done[0].items() if v not in (None, [], False)}, done[1]
 
-    def _say(self, template: str, words: Words) -> str:
+    def _filled(self, template: str, words: Words) -> str:
         values = dict(words)
         for name in [k for k in values if k.rstrip("12") == "n"]:
             values[name] = render.hours(self.rng, values[name], digits_only=f"{{{name}}}h" in template)
-        text = template.format(**values)
-        keep = {w for v in words.values() if isinstance(v, str) for w in v.lower().split()}
-        return disturb(self.rng, text, self.requests.wishes["filler"], keep | set(NUMBER_WORDS))
+        return template.format(**values)
+
+    def _noisy(self, text: str, words: Words) -> str:
+        return disturb(self.rng, text, self.requests.wishes["filler"], _names(words) | set(NUMBER_WORDS))
 
     # -- values ------------------------------------------------------------------------------
 
@@ -149,6 +260,12 @@ class RouteConversations(Conversations):
             return None
         index = self.rng.randrange(len(now["via"]))
         return self._with_stop(now, index + 1, {"w": self._mention(now["via"][index])})
+
+    def _add_via_between(self, now: Meaning) -> tuple[Meaning, Words]:
+        places = [now["origin"], *now.get("via", ()), now["destination"]]
+        index = self.rng.randrange(len(places) - 1)
+        words = {"w": self._mention(places[index]), "u": self._mention(places[index + 1])}
+        return self._with_stop(now, index, words)
 
     def _add_two_vias(self, now: Meaning) -> tuple[Meaning, Words]:
         one, words = self._with_stop(now, None, {})
@@ -210,6 +327,13 @@ class RouteConversations(Conversations):
         said, name = self._place(now)
         return now | {"destination": name}, {"d": said, "x": self._mention(now["destination"])}
 
+    def _extend_trip(self, now: Meaning) -> tuple[Meaning, Words] | None:
+        if now.get("round_trip") or now.get("via_order") == "any":
+            return None
+        said, name = self._place(now)
+        stops = [*now.get("via", ()), now["destination"]]
+        return now | {"destination": name, "via": stops}, {"d": said, "x": self._mention(now["destination"])}
+
     def _reverse_trip(self, now: Meaning) -> tuple[Meaning, Words]:
         ends = {"origin": now["destination"], "destination": now["origin"]}
         return now | ends | {"via": list(now.get("via", ()))[::-1]}, {}
@@ -234,11 +358,12 @@ class RouteConversations(Conversations):
     def _avoid_nothing(now: Meaning) -> tuple[Meaning, Words]:
         return now | {"avoid": []}, {}
 
-    def _avoid_place_add(self, now: Meaning) -> tuple[Meaning, Words]:
+    def _avoid_place_add(self, now: Meaning) -> tuple[Meaning, Words] | None:
         said, name = self.requests.avoided(None)
         places = list(now.get("avoid_places", ()))
-        taken = {now["origin"], now["destination"], *now.get("via", ()), *places}
-        return now | {"avoid_places": places if name in taken else [*places, name]}, {"p": said}
+        if name in (now["origin"], now["destination"], *now.get("via", ()), *places):
+            return None
+        return now | {"avoid_places": [*places, name]}, {"p": said}
 
     def _avoid_place_drop(self, now: Meaning) -> tuple[Meaning, Words] | None:
         if not now.get("avoid_places"):
