@@ -147,6 +147,12 @@ def model_against_base(
     how = f"writing {written.tokens} tokens and the end from the state: {choices}"
     rows.append((how, f"{written.tokens / seconds:.1f} tokens/s", ""))
     rows.append(("  counting only the chosen", f"{written.forwards / seconds:.1f} tokens/s", ""))
+
+    def understand() -> None:
+        _, read = model.model(torch.tensor([ids]), write=True)
+        decoder.write(rules, read)
+
+    rows.append(("from text to constraints: both of it", f"{_median(understand):.2f} s", "1 s"))
     prompt = torch.tensor([[*ids, *prompt_ids(tokenizer)]])
     count = max(2, written.tokens)
 
@@ -191,7 +197,7 @@ def operations(config: LPMConfig, request: int, answer: int) -> Table:
     found = Table(title=f"GFLOP of a turn of {request} tokens answered in {answer}, counted from the shapes")
     for heading in ("turns before", "memory", "base that reads the transcript again", "ratio"):
         found.add_column(heading, justify="right")
-    for before in (0, 1, 2, 4, 8, 16):
+    for before in (0, 1, 2, 4, 8, 19):
         ours = remembering_turn_flops(config, request, answer, first=before == 0)
         theirs = rereading_turn_flops(config, before * (request + answer), request, answer)
         found.add_row(str(before), f"{ours / 1e9:.1f}", f"{theirs / 1e9:.1f}", f"{theirs / ours:.2f}")

@@ -176,10 +176,15 @@ class Backbone(nn.Module):
         self.rotary_emb = Rotary(config)
 
     @property
+    def carriers(self) -> list[tuple[LPMAttention, MemoryBlock]]:
+        """Attention and memory block of every layer that carries one, from the first to the last."""
+        layers = cast("list[LPMDecoderLayer]", self.layers)
+        return [(layer.attention, layer.memory) for layer in layers if layer.memory is not None]
+
+    @property
     def blocks(self) -> list[MemoryBlock]:
         """The memory blocks, of the first layer that carries one to the last."""
-        blocks = (cast("LPMDecoderLayer", layer).memory for layer in self.layers)
-        return [block for block in blocks if block is not None]
+        return [block for _, block in self.carriers]
 
     def forward(
         self,
@@ -319,11 +324,9 @@ class Backbone(nn.Module):
         latent_state = latent_state.to(self.embed_tokens.weight.dtype)
         places = torch.arange(self.config.num_slots, device=latent_state.device)[None]
         rotary = self.rotary_emb(latent_state, places)
-        carriers = [layer for layer in cast("list[LPMDecoderLayer]", self.layers) if layer.memory is not None]
         return [
-            layer.attention.keys_values(layer.memory.up(state), rotary) if layer.memory.reads_slots else state
-            for layer, state in zip(carriers, latent_state.unbind(1), strict=True)
-            if layer.memory is not None
+            attention.keys_values(block.up(state), rotary) if block.reads_slots else state
+            for (attention, block), state in zip(self.carriers, latent_state.unbind(1), strict=True)
         ]
 
 
@@ -375,8 +378,22 @@ class WithHead(nn.Module):
 
     @property
     def learned_names(self) -> set[str]:
-        """Names of the parameters that training changes: what an adapter file holds."""
-        return {name for name, parameter in self.named_parameters() if parameter.requires_grad}
+        """Names of the parameters that an adapter file holds: those that training changes, and one more.
+
+        The directions of a narrow state are chosen once (``lpm_model.narrowing``) and not trained.
+        """
+        directions = "memory.up.weight" if self.narrow else None
+        return {
+            name
+            for name, parameter in self.named_parameters()
+            if parameter.requires_grad or (directions and name.endswith(directions))
+        }
+
+    @property
+    def narrow(self) -> bool:
+        """Whether a slot holds fewer numbers than a key and value of its layer."""
+        narrower = self.config.state_dim < 2 * self.config.kv_dim
+        return narrower and all(block.reads_slots for block in self.model.blocks)
 
     @contextmanager
     def base_only(self) -> Iterator[None]:

@@ -18,9 +18,11 @@ through the layers, and each is rewritten in its place as in an LSTM, S' = f * S
 
 m is the part of the attention's output that came from the slots: queries meet slots and window in one
 softmax, so a token reads memory only as far as memory answers better than its window. W_down starts as
-the layer's own key and value projections and W_up as the identity, so that slots speak the language
-that the pretrained queries understand; W_m starts as [I, 0], so that a decoder with an empty state
-equals its base exactly.
+the layer's own key and value projections W_kv, (2 * kv_dim, D), seen along r directions, B^T W_kv, and
+W_up as B, whose columns are those directions: slots then speak the language that the pretrained queries
+understand. With r = 2 * kv_dim, B is the identity; a narrower B comes from the projections
+(``lpm_model.retrofit``) or from what they bring on real text (``lpm_model.narrowing``). W_m starts as
+[I, 0], so that a decoder with an empty state equals its base exactly.
 """
 
 from __future__ import annotations
@@ -83,6 +85,7 @@ class MemoryBlock(nn.Module, ABC):
     """
 
     reads_slots = True
+    down: LowRankLinear
     up: LowRankLinear
     merge_in: LowRankLinear
     merge_out: LowRankLinear
@@ -160,11 +163,6 @@ class PersistentMemoryBlock(MemoryBlock):
         width, state, pair = config.hidden_size, config.state_dim, 2 * config.kv_dim
         self.down = LowRankLinear(width, state, config.adapter_rank // 2)
         self.up = LowRankLinear(state, pair, config.adapter_rank // 2)
-        # Where the state is narrower than a key and value, W_down and W_up come from a singular
-        # value decomposition and are learned whole.
-        learned_whole = state < pair
-        self.down.weight.requires_grad_(learned_whole)
-        self.up.weight.requires_grad_(learned_whole)
         self.gate_in = learned_linear(width + state, config.gate_rank)
         self.gate_out = learned_linear(config.gate_rank, 2 * state, bias=True)
         self.build_merge(config)

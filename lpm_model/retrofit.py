@@ -127,16 +127,15 @@ def _layer_tensors(
 def _compression(
     config: LPMConfig, tensors: Mapping[str, torch.Tensor], prefix: str
 ) -> dict[str, torch.Tensor]:
-    """W_down and W_up of a layer: together its key and value projections, if the state is wide enough."""
+    """W_down and W_up of a layer: together its key and value projections, or the best of rank r."""
     keys_values = [tensors[f"{prefix}self_attn.{p}_proj.weight"] for p in "kv"]
     pair = torch.cat(keys_values).float()  # (2 * kv_dim, D)
     if config.state_dim == 2 * config.kv_dim:
         down, up = pair, torch.eye(config.state_dim)
     else:
         # The best rank-r factorisation of the projection (Eckart and Young, 1936).
-        u, s, v = torch.linalg.svd(pair, full_matrices=False)
-        root = s[: config.state_dim].sqrt()
-        down, up = root[:, None] * v[: config.state_dim], u[:, : config.state_dim] * root
+        up = torch.linalg.svd(pair, full_matrices=False).U[:, : config.state_dim]
+        down = up.T @ pair
     return {f"{prefix}memory.down.weight": down, f"{prefix}memory.up.weight": up}
 
 
@@ -214,6 +213,10 @@ def load_adapter(model: WithHead, tensors: Mapping[str, torch.Tensor]) -> None:
     with torch.no_grad():
         for name, tensor in tensors.items():
             parameters[name].copy_(tensor)
+        if model.narrow:
+            for attention, block in model.model.carriers:
+                # The base's keys and values along the directions that the adapter keeps.
+                block.down.weight.copy_(block.up.weight.T @ attention.qkv.weight[-2 * model.config.kv_dim :])
 
 
 def fingerprint(model: WithHead) -> str:

@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import platform
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 from random import Random
@@ -26,7 +26,8 @@ from lpm_model.data.conversation import Conversation, Conversations, Domain, Pla
 from lpm_model.data.language import general_texts
 from lpm_model.data.project.conversations import ProjectConversations
 from lpm_model.data.route.conversations import RouteConversations
-from lpm_model.objective import Example
+from lpm_model.narrowing import directions, narrowed
+from lpm_model.objective import Example, collate
 from lpm_model.retrofit import load_adapter, read_adapter, with_slots
 from lpm_model.training import Trainer, TrainingConfig
 from tools.cache import cache_dir
@@ -41,6 +42,7 @@ __all__ = ["ConfigError", "DataConfig", "TrainConfig", "held_out_examples", "pla
 _HELD_OUT_SHARE = 40  # one town in so many is never trained on
 _LONGEST_NAME = 26
 _MEASURED_TEXTS = 16
+_NARROWED_ON = 64  # conversations that show which directions of the state matter
 _RECITED = "text"  # first line of a recited text, where a call names its tool
 _OBSERVED_SHARE, _OBSERVED_SINGLE_SHARE = 0.25, 0.03  # conversations with the tool's results in them
 
@@ -80,7 +82,8 @@ class TrainConfig(BaseModel):
         anew: Parts of names: parameters of the adapter with such a name start as from the base.
         base: Folder of another base; None is the embedded one.
         threads: CPU threads; None leaves it to torch.
-        model: Fields of ``LPMConfig`` to set; of an adapter to start from only ``num_slots`` can change.
+        model: Fields of ``LPMConfig`` to set; of an adapter to start from only ``num_slots`` can change, and
+            ``state_dim`` from a whole key and value to less.
         data: See ``DataConfig``.
         training: See ``TrainingConfig``.
     """
@@ -193,6 +196,20 @@ def held_out_examples(names: PlaceNames, config: DataConfig, seed: int) -> dict[
     return found
 
 
+def _narrowed(
+    config: TrainConfig,
+    tensors: Mapping[str, torch.Tensor],
+    trained: Mapping[str, Any],
+    examples: Iterator[Example],
+    state_dim: int,
+) -> dict[str, torch.Tensor]:
+    """The adapter along the directions that matter in conversations like those to train on."""
+    wide, tokenizer = load_for_training(config.base, cache_dir(), trained)
+    load_adapter(wide, tensors)
+    sample = itertools.islice(examples, _NARROWED_ON)
+    return narrowed(tensors, directions(wide, (collate(tokenizer, [e]) for e in sample), state_dim))
+
+
 def train(config: TrainConfig, report: Callable[[dict[str, float]], None]) -> Path:
     """Train, or go on training; returns the adapter's path.
 
@@ -206,23 +223,26 @@ def train(config: TrainConfig, report: Callable[[dict[str, float]], None]) -> Pa
     except TypeError as error:
         raise ConfigError(str(error)) from error
     torch.manual_seed(training.seed)
+    book = Gazetteer.load()
+    drawn = stream(place_names(book, held_out=False), config.data)
     tensors, memory = None, dict(config.model)
     if config.start_from is not None:
         tensors, trained, _ = read_adapter(config.start_from)
         memory = trained | memory
+        if memory["state_dim"] < trained["state_dim"]:
+            tensors = _narrowed(config, tensors, trained, drawn(Random(training.seed)), memory["state_dim"])
         tensors = with_slots(tensors, memory["num_slots"])
     model, tokenizer = load_for_training(config.base, cache_dir(), memory)
     if tensors is not None:
         fresh = {k: p for k, p in model.named_parameters() if any(part in k for part in config.anew)}
         load_adapter(model, tensors | fresh)
-    book = Gazetteer.load()
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     texts = (general_texts(held_out=False), general_texts(held_out=True)[:_MEASURED_TEXTS])
     trainer = Trainer(
         model,
         tokenizer,
         training,
-        stream(place_names(book, held_out=False), config.data),
+        drawn,
         held_out_examples(place_names(book, held_out=True), config.data, training.seed),
         config.folder,
         {
