@@ -134,7 +134,8 @@ def _compression(
         down, up = pair, torch.eye(config.state_dim)
     else:
         # The best rank-r factorisation of the projection (Eckart and Young, 1936).
-        up = torch.linalg.svd(pair, full_matrices=False).U[:, : config.state_dim]
+        # In the numbers of an adapter file, so that what is read from one gives the same projections.
+        up = torch.linalg.svd(pair, full_matrices=False).U[:, : config.state_dim].bfloat16().float()
         down = up.T @ pair
     return {f"{prefix}memory.down.weight": down, f"{prefix}memory.up.weight": up}
 

@@ -79,8 +79,11 @@ def test_a_narrow_state_is_the_best_low_rank_copy_of_keys_and_values():
     up, down = "model.layers.0.memory.up.weight", "model.layers.0.memory.down.weight"
     assert_close(exact[up] @ exact[down], pair)
     left = pair - narrow[up] @ narrow[down]
-    assert_close(left.norm(), torch.linalg.svdvals(pair)[12:].norm(), atol=1e-4, rtol=1e-4)
-    assert "model.layers.0.memory.down.weight" in from_base(base, **MEMORY, state_dim=12).learned_names
+    assert_close(left.norm(), torch.linalg.svdvals(pair)[12:].norm(), atol=1e-2, rtol=1e-2)
+    assert up in from_base(base, **MEMORY, state_dim=12).learned_names, (
+        "the directions are kept with the adapter"
+    )
+    assert up not in from_base(base, **MEMORY, state_dim=32).learned_names
 
 
 @FAMILY
