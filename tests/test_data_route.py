@@ -409,23 +409,21 @@ def test_undoing_goes_one_turn_back_and_starting_over_to_the_first(names):
     assert source._apply("back_to_first", first, [first, second, first]) is None
 
 
-def test_edits_said_together_each_keep_their_words_and_touch_different_things(names, calm):
+def test_edits_said_together_each_touch_different_things(names, calm, monkeypatch):
     source = RouteConversations(names, Random(12), (1,))
-    made = 0
+    real, applied, made = source._edit, [], 0
+
+    def noted(key, now, history):
+        done = real(key, now, history)
+        if done is not None:
+            applied.append((key, now, *done))
+        return done
+
+    monkeypatch.setattr(source, "_edit", noted)
     for _ in range(300):
         before = source.requests.draft().means
-        applied = []
-        real = source._edit
-
-        def noted(key, now, history, real=real, applied=applied):
-            done = real(key, now, history)
-            if done is not None:
-                applied.append((key, now, *done))
-            return done
-
-        source._edit = noted
+        applied.clear()
         turn = source._together(before, [before], 3)
-        source._edit = real
         if turn is None:
             continue
         made += 1

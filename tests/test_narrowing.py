@@ -44,7 +44,7 @@ def narrow(wide, chosen):
 
 def brought(model):
     """What tokens that nobody measured bring to each layer, (L, N, r)."""
-    drafts = []
+    drafts: list[torch.Tensor] = []
     with torch.no_grad():
         model.model(reading(3).segments[0].ids, None, write=True, drafts=drafts)
     return drafts[0].transpose(0, 1).flatten(1, 2)
