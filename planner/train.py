@@ -58,6 +58,8 @@ class DataConfig(BaseModel):
         domains: Weights of what conversations are about.
         turns: Weights of conversations of 1, 2, 3, ... turns.
         max_characters: Longest turn.
+        max_conversation: Characters of all turns and calls of the longest conversation; a batch of such must
+            fit the memory.
         held_out: Conversations of each domain and number of turns that are measured on: routes with towns
             that are never trained on, other domains with other chance.
         recite: Share of the conversations of one turn that are to be written word for word: names come
@@ -69,6 +71,7 @@ class DataConfig(BaseModel):
     domains: dict[Domain, float] = {"route": 1.0}
     turns: tuple[float, ...] = (1.0,)
     max_characters: int = Field(default=420, gt=20)
+    max_conversation: int = Field(default=4000, gt=20)
     held_out: int = Field(default=64, gt=0)
     recite: float = Field(default=0.0, ge=0.0, le=1.0)
 
@@ -176,8 +179,11 @@ def stream(names: PlaceNames, config: DataConfig) -> Callable[[Random], Iterator
         while True:
             source = sources[rng.choices(domains, weights)[0]]
             conversation = source.conversation()
-            if all(len(turn.user) <= config.max_characters for turn in conversation.turns):
-                yield _example(conversation, rng, config.recite)
+            if any(len(turn.user) > config.max_characters for turn in conversation.turns):
+                continue
+            example = _example(conversation, rng, config.recite)
+            if sum(map(len, (*example.segments, *example.targets))) <= config.max_conversation:
+                yield example
 
     return drawn
 
@@ -226,8 +232,11 @@ def train(config: TrainConfig, report: Callable[[dict[str, float]], None]) -> Pa
     book = Gazetteer.load()
     drawn = stream(place_names(book, held_out=False), config.data)
     tensors, memory = None, dict(config.model)
-    if config.start_from is not None:
-        tensors, trained, _ = read_adapter(config.start_from)
+    # A run that goes on has its own adapter, and in it the directions of its state.
+    own = config.folder / ADAPTER_NAME
+    start = own if own.is_file() else config.start_from
+    if start is not None:
+        tensors, trained, _ = read_adapter(start)
         memory = trained | memory
         if memory["state_dim"] < trained["state_dim"]:
             tensors = _narrowed(config, tensors, trained, drawn(Random(training.seed)), memory["state_dim"])
