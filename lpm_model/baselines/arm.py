@@ -1,0 +1,151 @@
+"""What the arms share: the context is read once, then every question about it is asked in a window of its own.
+
+Stage s of the curriculum removes the first s steps of every chain; arms that think do s thoughts in their
+place. After the last stage nothing is written but the answer. An arm says what stands between the question and
+what is written, and how the context is kept.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import DynamicCache
+
+from lpm_model.baselines.data import ANSWER, Batch
+from lpm_model.baselines.decoder import Size, SmallBackbone, configuration, matched, start
+from lpm_model.layers import LowRankLinear
+
+__all__ = ["Arm", "Known"]
+
+
+@dataclass(slots=True)
+class Known:
+    """What is kept of the contexts, a row a question.
+
+    Attributes:
+        mask: (N, F), 1 for each kept position of the window.
+        cache: Keys and values of these positions.
+        held: (N, K), which slots of a state hold something, or None without one.
+        slots: Keys and values of the slots.
+    """
+
+    mask: torch.Tensor
+    cache: DynamicCache
+    held: torch.Tensor | None = None
+    slots: list[tuple[torch.Tensor, torch.Tensor]] | None = None
+
+
+class Arm(nn.Module, ABC):
+    """A decoder and its way of thinking.
+
+    Attributes:
+        memory: Whether the decoder carries memory blocks.
+        removes: Whether the curriculum removes the chain; otherwise it is written out before every answer.
+        thinks: Whether the arm thinks, by as many thoughts as steps were removed.
+    """
+
+    memory: ClassVar[bool] = False
+    removes: ClassVar[bool] = True
+    thinks: ClassVar[bool] = False
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        config = configuration(size) if self.memory else matched(size)
+        self.config = config
+        self.backbone = self.build(size)
+        self.head = LowRankLinear(config.hidden_size, config.vocab_size, 0).requires_grad_()
+        start(self.head)
+
+    def build(self, size: Size) -> SmallBackbone:
+        """The decoder."""
+        return SmallBackbone(self.config, self.memory)
+
+    def removed(self, stage: int, last: int) -> int:
+        """How many steps of a chain are removed in a stage, of which ``last`` is the last."""
+        return stage if self.removes else 0
+
+    def know(self, batch: Batch, thoughts: int) -> Known:
+        """Read the contexts of a batch, once each, whatever is asked about them.
+
+        Args:
+            batch: B problems of Q questions.
+            thoughts: How many steps an arm thinks that does so before it is asked.
+
+        Returns:
+            What is kept, with B * Q rows.
+        """
+        cache = DynamicCache()
+        self.backbone.vectors(self.backbone.embed_tokens(batch.facts), batch.facts_mask, cache)
+        cache.batch_repeat_interleave(batch.questions)
+        return Known(batch.facts_mask.repeat_interleave(batch.questions, dim=0), cache)
+
+    def prompt(self, known: Known, asked: torch.Tensor, thoughts: int) -> torch.Tensor:
+        """What stands in the window before what is written, as vectors (N, T, D).
+
+        An arm whose thoughts are steps of the decoder runs all but the last vector already.
+
+        Args:
+            known: Extended by what was run.
+            asked: (N, 2), pairs.
+            thoughts: How many thoughts.
+        """
+        embedded: torch.Tensor = self.backbone.embed_tokens(asked)
+        return embedded
+
+    def run(self, known: Known, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """Run vectors (N, T, D) in the window and keep them there; returns hidden states (N, T, D).
+
+        Args:
+            known: Extended in place.
+            x: The vectors.
+            mask: (N, T), 0 for padding; none means no padding.
+        """
+        mask = torch.ones(x.shape[:2], dtype=torch.long) if mask is None else mask
+        known.mask = torch.cat((known.mask, mask), dim=-1)
+        return self.backbone.vectors(x, known.mask, known.cache, known.held, known.slots)
+
+    def logits(
+        self, batch: Batch, thoughts: int, words: torch.Tensor, mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Logits of the word after the question and its thoughts, and after each given word.
+
+        Args:
+            batch: N questions.
+            thoughts: How many thoughts.
+            words: (N, W), symbols that were written.
+            mask: (N, W), 0 for padding.
+
+        Returns:
+            (N, 1 + W, V).
+        """
+        known = self.know(batch, thoughts)
+        before = self.prompt(known, batch.asked, thoughts)
+        x = torch.cat((before, self.backbone.embed_tokens(words)), dim=1)
+        if mask is not None:
+            mask = F.pad(mask.long(), (before.shape[1], 0), value=1)
+        hidden = self.run(known, x, mask)
+        scores: torch.Tensor = self.head(hidden[:, before.shape[1] - 1 :])
+        return scores
+
+    def loss(self, batch: Batch, stage: int, last: int) -> torch.Tensor:
+        """Mean cross entropy, nats a written word, in a stage of the curriculum of which ``last`` is the last."""
+        removed = self.removed(stage, last)
+        words, mask = batch.tail(removed)
+        scores = self.logits(batch, stage if self.thinks else 0, words[:, :-1], mask[:, :-1])
+        return F.cross_entropy(scores[mask], words[mask])
+
+    @torch.no_grad()
+    def answer(self, batch: Batch, thoughts: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Answer without being told anything.
+
+        Returns:
+            The symbols (N,) and how many words were written for each (N,).
+        """
+        mark = torch.full((len(batch.answer), 1), ANSWER)
+        scores = self.logits(batch, thoughts if self.thinks else 0, mark)
+        return scores[:, -1].argmax(-1), torch.ones(len(mark), dtype=torch.long)

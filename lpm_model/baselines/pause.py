@@ -1,0 +1,21 @@
+"""Pause tokens (Goyal and others, arXiv 2310.02226): a fixed token stands in the place of every thought."""
+
+from __future__ import annotations
+
+import torch
+
+from lpm_model.baselines.arm import Arm, Known
+from lpm_model.baselines.data import PAUSE
+
+__all__ = ["PauseTokens"]
+
+
+class PauseTokens(Arm):
+    """Room to compute in, without more depth: all pauses run in one pass."""
+
+    thinks = True
+
+    def prompt(self, known: Known, asked: torch.Tensor, thoughts: int) -> torch.Tensor:
+        """The question and the pauses."""
+        pauses = torch.full((len(asked), thoughts), PAUSE)
+        return super().prompt(known, torch.cat((asked, pauses), dim=1), 0)
