@@ -1,8 +1,8 @@
-"""What the arms share: the context is read once, then every question about it is asked in a window of its own.
+"""What the arms share: the context is read once, then every question about it gets a window of its own.
 
 Stage s of the curriculum removes the first s steps of every chain; arms that think do s thoughts in their
-place. After the last stage nothing is written but the answer. An arm says what stands between the question and
-what is written, and how the context is kept.
+place. After the last stage nothing is written but the answer. An arm says what stands between the question
+and what is written, and how the context is kept.
 """
 
 from __future__ import annotations
@@ -17,10 +17,22 @@ from torch.nn import functional as F
 from transformers import DynamicCache
 
 from lpm_model.baselines.data import ANSWER, Batch
-from lpm_model.baselines.decoder import Size, SmallBackbone, configuration, matched, start
+from lpm_model.baselines.decoder import (
+    Size,
+    SmallBackbone,
+    configuration,
+    memory_parameters,
+    start,
+    wider,
+)
+from lpm_model.configuration import LPMConfig
+from lpm_model.flops import Forward, forward_flops
 from lpm_model.layers import LowRankLinear
 
 __all__ = ["Arm", "Known"]
+
+_ASKED = 2  # positions of a question
+_KEPT = 2  # positions that get logits: before the mark and at it
 
 
 @dataclass(slots=True)
@@ -55,18 +67,23 @@ class Arm(nn.Module, ABC):
 
     def __init__(self, size: Size) -> None:
         super().__init__()
-        config = configuration(size) if self.memory else matched(size)
-        self.config = config
-        self.backbone = self.build(size)
+        config = self.config = self.shape(size)
+        self.backbone = self.build()
         self.head = LowRankLinear(config.hidden_size, config.vocab_size, 0).requires_grad_()
         start(self.head)
 
-    def build(self, size: Size) -> SmallBackbone:
+    @classmethod
+    def shape(cls, size: Size) -> LPMConfig:
+        """The decoder's shape at a size: without a memory, as many parameters as with it."""
+        config = configuration(size)
+        return config if cls.memory else wider(config, memory_parameters(config))
+
+    def build(self) -> SmallBackbone:
         """The decoder."""
         return SmallBackbone(self.config, self.memory)
 
-    def removed(self, stage: int, last: int) -> int:
-        """How many steps of a chain are removed in a stage, of which ``last`` is the last."""
+    def removed(self, stage: int) -> int:
+        """How many steps of a chain are removed in a stage."""
         return stage if self.removes else 0
 
     def know(self, batch: Batch, thoughts: int) -> Known:
@@ -132,12 +149,25 @@ class Arm(nn.Module, ABC):
         scores: torch.Tensor = self.head(hidden[:, before.shape[1] - 1 :])
         return scores
 
-    def loss(self, batch: Batch, stage: int, last: int) -> torch.Tensor:
-        """Mean cross entropy, nats a written word, in a stage of the curriculum of which ``last`` is the last."""
-        removed = self.removed(stage, last)
-        words, mask = batch.tail(removed)
+    def loss(self, batch: Batch, stage: int) -> torch.Tensor:
+        """Mean cross entropy, nats a written word, in a stage of the curriculum."""
+        words, mask = batch.tail(self.removed(stage))
         scores = self.logits(batch, stage if self.thinks else 0, words[:, :-1], mask[:, :-1])
         return F.cross_entropy(scores[mask], words[mask])
+
+    def reading_flops(self, facts: int, thoughts: int) -> int:
+        """Operations of ``know`` for one context of so many facts, whatever is asked about it."""
+        return forward_flops(self.config, Forward(facts))
+
+    def calls(self, facts: int, thoughts: int, hops: int) -> list[Forward]:
+        """The passes, one after another, from a question about a known context to its answer.
+
+        Args:
+            facts: Length of the context.
+            thoughts: Of an arm that thinks.
+            hops: Steps of the chain, for an arm that writes it.
+        """
+        return [Forward(_ASKED + 1, past=facts, logits=_KEPT)]
 
     @torch.no_grad()
     def answer(self, batch: Batch, thoughts: int) -> tuple[torch.Tensor, torch.Tensor]:

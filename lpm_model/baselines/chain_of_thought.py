@@ -6,16 +6,22 @@ import torch
 
 from lpm_model.baselines.arm import Arm
 from lpm_model.baselines.data import ANSWER, Batch
+from lpm_model.flops import Forward
 
 __all__ = ["ChainOfThought"]
 
-MOST_WORDS = 12
+MOST_WORDS = 12  # a chain that gets longer counts as wrong
 
 
 class ChainOfThought(Arm):
     """Nothing is removed in any stage."""
 
     removes = False
+
+    def calls(self, facts: int, thoughts: int, hops: int) -> list[Forward]:
+        """The question, then every word but the answer."""
+        asked = Forward(2, past=facts, logits=1)
+        return [asked, *(Forward(1, past=facts + 2 + word, logits=1) for word in range(hops + 1))]
 
     @torch.no_grad()
     def answer(self, batch: Batch, thoughts: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -26,9 +32,9 @@ class ChainOfThought(Arm):
         counts, marked = torch.zeros_like(answers), torch.zeros_like(answers, dtype=torch.bool)
         for _ in range(MOST_WORDS):
             word = self.head(self.run(known, x)[:, -1]).argmax(-1)
-            open_ = answers < 0
-            counts += open_
-            answers = torch.where(marked & open_, word, answers)
+            unanswered = answers < 0
+            counts += unanswered
+            answers = torch.where(marked & unanswered, word, answers)
             marked |= word == ANSWER
             if (answers >= 0).all():
                 break

@@ -1,7 +1,7 @@
 """Chain of continuous thought (Hao and others, arXiv 2412.06769): a hidden state is the next input.
 
-Cached and batched: a thought runs one position. ``uncached`` is the definition, in which every thought runs all
-that stands before it again.
+Cached and batched: a thought runs one position. ``uncached`` is the definition, in which every thought runs
+all that stands before it again.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from transformers import DynamicCache
 
 from lpm_model.baselines.arm import Arm, Known
 from lpm_model.baselines.data import ANSWER, Batch
+from lpm_model.flops import Forward
 
 __all__ = ["Coconut"]
 
@@ -26,6 +27,14 @@ class Coconut(Arm):
         for _ in range(thoughts):
             x = self.run(known, x)[:, -1:]
         return x
+
+    def calls(self, facts: int, thoughts: int, hops: int) -> list[Forward]:
+        """The question, all thoughts but the last one by one, then the last with the mark."""
+        if not thoughts:
+            return super().calls(facts, 0, hops)
+        asked = Forward(2, past=facts)
+        between = [Forward(1, past=facts + 2 + number) for number in range(thoughts - 1)]
+        return [asked, *between, Forward(2, past=facts + 1 + thoughts, logits=2)]
 
     @torch.no_grad()
     def uncached(self, batch: Batch, thoughts: int) -> torch.Tensor:

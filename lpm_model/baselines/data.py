@@ -14,7 +14,17 @@ import torch
 
 from lpm_model.data.multihop import Problem
 
-__all__ = ["ANSWER", "FIRST_SYMBOL", "PAUSE", "QUESTION", "SYMBOLS", "VOCABULARY", "Batch", "Problems", "pair"]
+__all__ = [
+    "ANSWER",
+    "FIRST_SYMBOL",
+    "PAUSE",
+    "QUESTION",
+    "SYMBOLS",
+    "VOCABULARY",
+    "Batch",
+    "Problems",
+    "pair",
+]
 
 BLANK, QUESTION, ANSWER, PAUSE = range(4)
 FIRST_SYMBOL = 4

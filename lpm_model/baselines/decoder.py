@@ -1,9 +1,10 @@
-"""The decoder that all arms share: the project's own, small, trained from nothing, reading pairs of symbols."""
+"""The decoder that all arms share: the project's own, small, from nothing, reading pairs of symbols."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import nn
@@ -12,11 +13,20 @@ from transformers.cache_utils import Cache
 
 from lpm_model.baselines.data import VOCABULARY
 from lpm_model.configuration import LPMConfig
-from lpm_model.decoder import Backbone, Held
+from lpm_model.decoder import Backbone, Held, LPMDecoderLayer
 from lpm_model.layers import LowRankLinear
 from lpm_model.memory import MemoryBlock
 
-__all__ = ["PairEmbedding", "Size", "SmallBackbone", "configuration", "matched", "start"]
+__all__ = [
+    "PairEmbedding",
+    "Size",
+    "SmallBackbone",
+    "configuration",
+    "lift_parameters",
+    "memory_parameters",
+    "start",
+    "wider",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +70,23 @@ def configuration(size: Size) -> LPMConfig:
     )
 
 
-def matched(size: Size) -> LPMConfig:
-    """The configuration of the arms without a memory: their MLP is wider by as many numbers as it holds."""
-    config = configuration(size)
-    width, state, rank = size.width, size.state, config.gate_rank
+def memory_parameters(config: LPMConfig) -> int:
+    """Learned numbers of the blocks, the slots' embeddings and the lift of a decoder with a memory."""
+    width, state, rank = config.hidden_size, config.state_dim, config.gate_rank
     block = width * state + state * 2 * config.kv_dim  # W_down, W_up
     block += (width + state) * rank + rank * 2 * state + 2 * state  # gates
-    block += (width + size.heads * config.head_dim) * config.merge_rank + config.merge_rank * width
-    extra = size.layers * block + size.slots * width + state * width  # and slot embeddings, lift
-    config.intermediate_size += round(extra / (3 * width * size.layers))
+    block += (width + config.num_attention_heads * config.head_dim + width) * config.merge_rank
+    return config.num_hidden_layers * block + config.num_slots * width + lift_parameters(config)
+
+
+def lift_parameters(config: LPMConfig) -> int:
+    """Learned numbers of the map from a slot to the start of a latent step."""
+    return config.state_dim * config.hidden_size
+
+
+def wider(config: LPMConfig, numbers: int) -> LPMConfig:
+    """The same shape with a wider MLP, by so many learned numbers."""
+    config.intermediate_size += round(numbers / (3 * config.hidden_size * config.num_hidden_layers))
     return config
 
 
@@ -98,7 +116,7 @@ class SmallBackbone(Backbone):
         self.build(config)
         self.embed_tokens = PairEmbedding(config.hidden_size)
         if not memory:
-            for layer in self.layers:
+            for layer in cast("list[LPMDecoderLayer]", self.layers):
                 layer.memory = None
             self.slot_embeddings = nn.Parameter(torch.empty(0, config.hidden_size))
         self.requires_grad_()

@@ -1,7 +1,7 @@
 """One experiment, as its configuration file says: train every arm with every seed, each run resumable.
 
-A run's folder holds ``checkpoint.pt`` while it lasts, ``weights.pt`` when it is finished and ``log.jsonl``. All
-arms of an experiment see the same problems in the same order, whatever they do with them.
+A run's folder holds ``checkpoint.pt`` while it lasts, ``weights.pt`` when it is finished and ``log.jsonl``.
+All arms of an experiment see the same problems in the same order, whatever they do with them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lpm_model.baselines import ARMS, Arm, Size
 from lpm_model.baselines.data import Problems
-from lpm_model.data.multihop import DataError, Shape, prosqa
+from lpm_model.data.multihop import Shape, prosqa
 
 __all__ = ["Experiment", "ExperimentError", "Schedule", "load", "problems", "train"]
 
@@ -187,7 +187,7 @@ def train(
         numbers = torch.randint(len(data), (schedule.batch,), generator=chance)
         for group in optimizer.param_groups:
             group["lr"] = schedule.rate(step)
-        loss = model.loss(data.batch(numbers, chance), schedule.stage(step), schedule.last)
+        loss = model.loss(data.batch(numbers, chance), schedule.stage(step))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
         optimizer.step()

@@ -1,4 +1,4 @@
-"""iCoT (Deng and others, arXiv 2405.14838): the chain is removed step by step, and nothing takes its place."""
+"""iCoT (Deng and others, arXiv 2405.14838): the chain is removed step by step, and nothing replaces it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Persistent memory with latent steps: the context becomes a state, which thinks before it is asked anything.
 
-The block that compresses, writes and reads is the project's own (``lpm_model.memory``). Its latent step is not:
-there the slots start from their positions alone, and what a layer writes depends on the layers below it, so
-further steps add no depth (``ShippedSteps`` measures it). Here a step starts from what the first layer's slots
-hold, and every layer's slots are rewritten from the top of the stack:
+The block that compresses, writes and reads is the project's own (``lpm_model.memory``). Its latent step is
+not: there the slots start from their positions alone, and what a layer writes depends on the layers below it,
+so further steps add no depth (``ShippedSteps`` measures it). Here a step starts from what the first layer's
+slots hold, and every layer's slots are rewritten from the top of the stack:
 
     start       x_k = e_k + W_lift S_k                  (S of the first block)
     rewrite     S' = round(f * S + i * W_down top_k)    (f, i as in lpm_model.memory, in every block)
@@ -14,15 +14,17 @@ so that n steps are as deep as n passes. All slots think at once, about whatever
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from transformers import DynamicCache
 
 from lpm_model.baselines.arm import Arm, Known
 from lpm_model.baselines.data import Batch
-from lpm_model.baselines.decoder import Size, SmallBackbone, start
+from lpm_model.baselines.decoder import Size, SmallBackbone, configuration, lift_parameters, start, wider
 from lpm_model.configuration import LPMConfig
 from lpm_model.decoder import Held
+from lpm_model.flops import Forward, forward_flops
 from lpm_model.layers import learned_linear
 from lpm_model.memory import filled
 
@@ -66,7 +68,7 @@ class PersistentMemory(Arm):
     thinks = True
     zeroed = False
 
-    def build(self, size: Size) -> SmallBackbone:
+    def build(self) -> SmallBackbone:
         """The decoder."""
         return ThinkingBackbone(self.config)
 
@@ -87,10 +89,24 @@ class PersistentMemory(Arm):
             state = torch.zeros_like(state)
         held = filled(state).repeat_interleave(questions, dim=0)
         slots = [
-            tuple(part.repeat_interleave(questions, dim=0) for part in layer)
+            (layer[0].repeat_interleave(questions, dim=0), layer[1].repeat_interleave(questions, dim=0))
             for layer in self.backbone.decompress(state)
         ]
         return Known(held.new_zeros(len(held), 0, dtype=torch.long), DynamicCache(), held, slots)
+
+    def reading_flops(self, facts: int, thoughts: int) -> int:
+        """Operations of reading, of the latent steps, and of making keys and values of the state."""
+        config = self.config
+        slots, state, width = config.num_slots, config.state_dim, config.hidden_size
+        gates = (width + state) * config.gate_rank + 2 * config.gate_rank * state
+        decompress = 2 * config.num_hidden_layers * slots * state * 2 * config.kv_dim
+        step = forward_flops(config, Forward(slots, reads=True))
+        step += 2 * slots * (config.num_hidden_layers * (width * state + gates) + state * width)
+        return forward_flops(config, Forward(facts, writes=True)) + thoughts * step + decompress
+
+    def calls(self, facts: int, thoughts: int, hops: int) -> list[Forward]:
+        """The state is read, and no fact."""
+        return [replace(call, past=0, reads=True, decompressed=True) for call in super().calls(0, 0, 0)]
 
 
 class ZeroedMemory(PersistentMemory):
@@ -101,15 +117,30 @@ class ZeroedMemory(PersistentMemory):
 
     def know(self, batch: Batch, thoughts: int) -> Known:
         """Read the contexts into the window, as arms without a memory do, beside a state of zeros."""
-        known, window = self.seen(torch.zeros(len(batch.facts), *self.config.state_shape), batch.questions), (
-            Arm.know(self, batch, 0)
-        )
+        known = self.seen(torch.zeros(len(batch.facts), *self.config.state_shape), batch.questions)
+        window = Arm.know(self, batch, 0)
         return Known(window.mask, window.cache, known.held, known.slots)
+
+    def reading_flops(self, facts: int, thoughts: int) -> int:
+        """As without a memory, and the zeros are decompressed."""
+        config = self.config
+        decompress = 2 * config.num_hidden_layers * config.num_slots * config.state_dim * 2 * config.kv_dim
+        return forward_flops(config, Forward(facts)) + decompress
+
+    def calls(self, facts: int, thoughts: int, hops: int) -> list[Forward]:
+        """The window is read beside the empty slots."""
+        return [replace(call, past=facts) for call in super().calls(facts, thoughts, hops)]
 
 
 class ShippedSteps(PersistentMemory):
     """The latent step as the planner's model has it."""
 
-    def build(self, size: Size) -> SmallBackbone:
+    @classmethod
+    def shape(cls, size: Size) -> LPMConfig:
+        """The decoder's shape at a size; there is no lift."""
+        config = configuration(size)
+        return wider(config, lift_parameters(config))
+
+    def build(self) -> SmallBackbone:
         """The decoder."""
         return SmallBackbone(self.config, memory=True)

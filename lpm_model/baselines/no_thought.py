@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from lpm_model.baselines.arm import Arm
 
 __all__ = ["NoThought"]
@@ -10,6 +12,6 @@ __all__ = ["NoThought"]
 class NoThought(Arm):
     """Trained on answers alone in every stage."""
 
-    def removed(self, stage: int, last: int) -> int:
+    def removed(self, stage: int) -> int:
         """All of them."""
-        return last
+        return sys.maxsize

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from lpm_model.baselines.arm import Arm, Known
 from lpm_model.baselines.data import PAUSE
+from lpm_model.flops import Forward
 
 __all__ = ["PauseTokens"]
 
@@ -19,3 +22,8 @@ class PauseTokens(Arm):
         """The question and the pauses."""
         pauses = torch.full((len(asked), thoughts), PAUSE)
         return super().prompt(known, torch.cat((asked, pauses), dim=1), 0)
+
+    def calls(self, facts: int, thoughts: int, hops: int) -> list[Forward]:
+        """One pass, longer by the pauses."""
+        (call,) = super().calls(facts, thoughts, hops)
+        return [replace(call, tokens=call.tokens + thoughts)]

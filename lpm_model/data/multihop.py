@@ -127,9 +127,7 @@ def prosqa(rng: Random, shape: Shape, more: int = 0) -> Problem:
         for root in rng.sample((0, 1), 2):
             reached = path(edges, root)
             low, high = shape.hops
-            targets = [
-                v for v in sorted(leaves) if owners[v] == {root} and low <= len(reached[v]) <= high
-            ]
+            targets = [v for v in sorted(leaves) if owners[v] == {root} and low <= len(reached[v]) <= high]
             others = [v for v in sorted(leaves - {1 - root}) if owners[v] == {1 - root}]
             if targets and others:
                 if rng.random() < shape.deepest:
@@ -207,7 +205,7 @@ def prontoqa(rng: Random, hops: tuple[int, int] = (3, 5), branches: int = 6) -> 
     for new in range(length + 1, length + 1 + branches):
         edges.append((rng.choice([*range(1, length), *aside]), new))
         aside.append(new)
-    # A branch is read towards what is more general: here it comes in from the side, so nobody reaches its end.
+    # The opposite belongs to a stranger, who joins the chain from the side: the entity does not reach it.
     stranger, opposite = length + 1 + branches, length + 2 + branches
     edges += [(stranger, rng.randint(1, length - 1)), (stranger, opposite)]
     question = Question(0, length, opposite, tuple(range(1, length + 1)))
