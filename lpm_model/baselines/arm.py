@@ -22,12 +22,10 @@ from lpm_model.baselines.decoder import (
     SmallBackbone,
     configuration,
     memory_parameters,
-    start,
     wider,
 )
 from lpm_model.configuration import LPMConfig
 from lpm_model.flops import Forward, forward_flops
-from lpm_model.layers import LowRankLinear
 
 __all__ = ["Arm", "Known"]
 
@@ -67,10 +65,8 @@ class Arm(nn.Module, ABC):
 
     def __init__(self, size: Size) -> None:
         super().__init__()
-        config = self.config = self.shape(size)
+        self.config = self.shape(size)
         self.backbone = self.build()
-        self.head = LowRankLinear(config.hidden_size, config.vocab_size, 0).requires_grad_()
-        start(self.head)
 
     @classmethod
     def shape(cls, size: Size) -> LPMConfig:
@@ -114,6 +110,10 @@ class Arm(nn.Module, ABC):
         embedded: torch.Tensor = self.backbone.embed_tokens(asked)
         return embedded
 
+    def head(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Logits (..., V) of hidden states (..., D)."""
+        return F.linear(hidden, self.backbone.embed_tokens.weight)
+
     def run(self, known: Known, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Run vectors (N, T, D) in the window and keep them there; returns hidden states (N, T, D).
 
@@ -146,8 +146,7 @@ class Arm(nn.Module, ABC):
         if mask is not None:
             mask = F.pad(mask.long(), (before.shape[1], 0), value=1)
         hidden = self.run(known, x, mask)
-        scores: torch.Tensor = self.head(hidden[:, before.shape[1] - 1 :])
-        return scores
+        return self.head(hidden[:, before.shape[1] - 1 :])
 
     def loss(self, batch: Batch, stage: int) -> torch.Tensor:
         """Mean cross entropy, nats a written word, in a stage of the curriculum."""
@@ -158,6 +157,10 @@ class Arm(nn.Module, ABC):
     def reading_flops(self, facts: int, thoughts: int) -> int:
         """Operations of ``know`` for one context of so many facts, whatever is asked about it."""
         return forward_flops(self.config, Forward(facts))
+
+    def reading_passes(self, thoughts: int) -> int:
+        """Passes one after another before anything is asked."""
+        return 1
 
     def calls(self, facts: int, thoughts: int, hops: int) -> list[Forward]:
         """The passes, one after another, from a question about a known context to its answer.

@@ -50,5 +50,4 @@ class Coconut(Arm):
             mask = torch.cat((mask, one), dim=1)
         x = torch.cat((x, embed(torch.full_like(one, ANSWER))), dim=1)
         mask = torch.cat((mask, one), dim=1)
-        logits: torch.Tensor = self.head(self.backbone.vectors(x, mask)[:, -1])
-        return logits
+        return self.head(self.backbone.vectors(x, mask)[:, -1])

@@ -14,7 +14,7 @@ from transformers.cache_utils import Cache
 from lpm_model.baselines.data import VOCABULARY
 from lpm_model.configuration import LPMConfig
 from lpm_model.decoder import Backbone, Held, LPMDecoderLayer
-from lpm_model.layers import LowRankLinear
+from lpm_model.layers import LowRankLinear, learned_linear
 from lpm_model.memory import MemoryBlock
 
 __all__ = [
@@ -62,7 +62,7 @@ def configuration(size: Size) -> LPMConfig:
         num_attention_heads=size.heads,
         num_key_value_heads=size.kv_heads,
         head_dim=size.width // size.heads,
-        rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        rope_parameters={"rope_type": "default", "rope_theta": 1e6},
         num_slots=size.slots,
         state_dim=size.state,
         adapter_rank=0,
@@ -91,15 +91,19 @@ def wider(config: LPMConfig, numbers: int) -> LPMConfig:
 
 
 class PairEmbedding(nn.Embedding):
-    """The sum of what the first and the second symbol of a pair mean there."""
+    """What a pair of symbols means: E(second) + R E(first).
+
+    A symbol is the same thing in both places, which R tells apart. The head writes with the same table.
+    """
 
     def __init__(self, width: int) -> None:
-        super().__init__(2 * VOCABULARY, width)
+        super().__init__(VOCABULARY, width)
+        self.turn = learned_linear(width, width)
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Embed pairs (B, T) as (B, T, D)."""
         first = F.embedding(input // VOCABULARY, self.weight)
-        return first + F.embedding(VOCABULARY + input % VOCABULARY, self.weight)
+        return F.embedding(input % VOCABULARY, self.weight) + F.linear(first, self.turn.weight)
 
 
 class SmallBackbone(Backbone):
@@ -160,8 +164,9 @@ def start(module: nn.Module) -> None:
         if module.bias is not None:
             nn.init.zeros_(module.bias)
     elif isinstance(module, PairEmbedding):
-        nn.init.normal_(module.weight, std=0.5)
+        nn.init.normal_(module.weight, std=module.weight.shape[1] ** -0.5)
+        nn.init.orthogonal_(module.turn.weight)
     elif isinstance(module, MemoryBlock):
         module.reset()
     elif isinstance(module, Backbone):
-        nn.init.normal_(module.slot_embeddings, std=0.5)
+        nn.init.normal_(module.slot_embeddings, std=module.config.hidden_size**-0.5)

@@ -104,6 +104,10 @@ class PersistentMemory(Arm):
         step += 2 * slots * (config.num_hidden_layers * (width * state + gates) + state * width)
         return forward_flops(config, Forward(facts, writes=True)) + thoughts * step + decompress
 
+    def reading_passes(self, thoughts: int) -> int:
+        """Reading, then every latent step."""
+        return 1 + thoughts
+
     def calls(self, facts: int, thoughts: int, hops: int) -> list[Forward]:
         """The state is read, and no fact."""
         return [replace(call, past=0, reads=True, decompressed=True) for call in super().calls(0, 0, 0)]
@@ -126,6 +130,10 @@ class ZeroedMemory(PersistentMemory):
         config = self.config
         decompress = 2 * config.num_hidden_layers * config.num_slots * config.state_dim * 2 * config.kv_dim
         return forward_flops(config, Forward(facts)) + decompress
+
+    def reading_passes(self, thoughts: int) -> int:
+        """There is nothing to think about."""
+        return 1
 
     def calls(self, facts: int, thoughts: int, hops: int) -> list[Forward]:
         """The window is read beside the empty slots."""

@@ -1,0 +1,115 @@
+"""``python -m benchmarks.multihop COMMAND``: the arms of the multi-hop comparison, trained and drawn.
+
+    train CONFIG [--arm NAME] [--seed N]        train what is not finished, on from its last checkpoint
+    statistics --data FILE [--count N]          the generator's graphs beside those of a file
+    write KIND FILE [--count N] [--seed N]      a file of generated problems in ProsQA's format
+    costs CONFIG [--facts N] [--hops N]         operations where many questions are asked about one context
+
+Accuracy is measured by ``planner bench multihop --data FILE --config CONFIG``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from random import Random
+
+import torch
+from rich.console import Console
+
+from lpm_model.baselines.experiment import Experiment, ExperimentError, problems, train
+from lpm_model.baselines.report import costs
+from lpm_model.data.multihop import (
+    DataError,
+    Problem,
+    Shape,
+    as_prosqa,
+    prontoqa,
+    prosqa,
+    read_prosqa,
+    statistics,
+)
+
+SHAPES = {
+    "prosqa": Shape(),
+    "7-hops": Shape(nodes=(28, 34), hops=(7, 7), deepest=1.0),
+    "8-hops": Shape(nodes=(30, 36), hops=(8, 8), deepest=1.0),
+    "dense": Shape(degree=3.0, rootless=0.02),
+}
+
+
+def generated(kind: str, count: int, seed: int) -> list[Problem]:
+    """Problems of a kind, none of which is trained on: the training problems have a seed of their own."""
+    rng = Random(f"multihop/{kind}/{seed}")
+    if kind == "prontoqa":
+        return [prontoqa(rng) for _ in range(count)]
+    return [prosqa(rng, SHAPES[kind]) for _ in range(count)]
+
+
+def main() -> int:
+    """Run a command; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.multihop", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    training = commands.add_parser("train")
+    training.add_argument("config", type=Path)
+    training.add_argument("--arm", action="append", help="this arm alone; repeat it")
+    training.add_argument("--seed", type=int, action="append", help="this seed alone; repeat it")
+    stats = commands.add_parser("statistics")
+    stats.add_argument("--data", type=Path, required=True)
+    stats.add_argument("--count", type=int, default=1000)
+    writing = commands.add_parser("write")
+    writing.add_argument("kind", choices=[*SHAPES, "prontoqa"])
+    writing.add_argument("file", type=Path)
+    writing.add_argument("--count", type=int, default=300)
+    writing.add_argument("--seed", type=int, default=0)
+    costing = commands.add_parser("costs")
+    costing.add_argument("config", type=Path)
+    costing.add_argument("--facts", type=int, default=36)
+    costing.add_argument("--hops", type=int, default=4)
+    args = parser.parse_args()
+    console = Console(soft_wrap=True, markup=False, highlight=False)
+    try:
+        if args.command == "train":
+            run(Experiment.from_file(args.config), args.arm, args.seed, console)
+        elif args.command == "statistics":
+            compare_statistics(read_prosqa(args.data), generated("prosqa", args.count, 0), console)
+        elif args.command == "write":
+            args.file.write_text(as_prosqa(generated(args.kind, args.count, args.seed)), encoding="utf-8")
+        else:
+            experiment = Experiment.from_file(args.config)
+            console.print(costs(experiment, args.facts, args.hops, (1, 2, 5, 10, 20, 50, 100, 1000)))
+    except (ExperimentError, DataError, OSError) as error:
+        console.print(f"error: {error}")
+        return 1
+    return 0
+
+
+def run(experiment: Experiment, arms: list[str] | None, seeds: list[int] | None, console: Console) -> None:
+    """Train, seed after seed, so that there is something to compare as early as can be."""
+    torch.set_num_threads(experiment.threads)
+    data = problems(experiment)
+    for seed in experiment.seeds:
+        for arm in experiment.arms:
+            if (arms is None or arm in arms) and (seeds is None or seed in seeds):
+
+                def report(line: dict[str, float], arm: str = arm, seed: int = seed) -> None:
+                    console.print(
+                        f"{time.strftime('%H:%M:%S')} {arm}, seed {seed}: step {line['step']}, stage "
+                        f"{line['stage']}, loss {line['loss']:.3f}, {line['seconds']:.3f} s a step"
+                    )
+
+                train(experiment, data, arm, seed, report)
+
+
+def compare_statistics(theirs: list[Problem], ours: list[Problem], console: Console) -> None:
+    """Two columns."""
+    console.print("| | file | generated |\n| --- | --- | --- |")
+    found = statistics(ours)
+    for name, value in statistics(theirs).items():
+        console.print(f"| {name} | {value} | {found[name]} |")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
