@@ -4,6 +4,7 @@
     statistics --data FILE [--count N]          the generator's graphs beside those of a file
     write KIND FILE [--count N] [--seed N]      a file of generated problems in ProsQA's format
     costs CONFIG [--facts N] [--hops N]         operations where many questions are asked about one context
+    curve DATA CONFIG... [--draw FILE.svg]      accuracy against operations, a point an arm and experiment
 
 Accuracy is measured by ``planner bench multihop --data FILE --config CONFIG``.
 """
@@ -17,10 +18,11 @@ from pathlib import Path
 from random import Random
 
 import torch
+from matplotlib.figure import Figure
 from rich.console import Console
 
 from lpm_model.baselines.experiment import Experiment, ExperimentError, problems, train
-from lpm_model.baselines.report import costs
+from lpm_model.baselines.report import compare, costs
 from lpm_model.data.multihop import (
     DataError,
     Problem,
@@ -36,6 +38,7 @@ SHAPES = {
     "prosqa": Shape(),
     "7-hops": Shape(nodes=(28, 34), hops=(7, 7), deepest=1.0),
     "8-hops": Shape(nodes=(30, 36), hops=(8, 8), deepest=1.0),
+    "small": Shape(nodes=(9, 12), hops=(2, 4)),
     "dense": Shape(degree=3.0, rootless=0.02),
 }
 
@@ -68,6 +71,10 @@ def main() -> int:
     costing.add_argument("config", type=Path)
     costing.add_argument("--facts", type=int, default=36)
     costing.add_argument("--hops", type=int, default=4)
+    drawing = commands.add_parser("curve")
+    drawing.add_argument("data", type=Path)
+    drawing.add_argument("config", type=Path, nargs="+")
+    drawing.add_argument("--draw", type=Path, help="where to draw it (SVG)")
     args = parser.parse_args()
     console = Console(soft_wrap=True, markup=False, highlight=False)
     try:
@@ -77,6 +84,8 @@ def main() -> int:
             compare_statistics(read_prosqa(args.data), generated("prosqa", args.count, 0), console)
         elif args.command == "write":
             args.file.write_text(as_prosqa(generated(args.kind, args.count, args.seed)), encoding="utf-8")
+        elif args.command == "curve":
+            curve(args.data, args.config, args.draw, console)
         else:
             experiment = Experiment.from_file(args.config)
             console.print(costs(experiment, args.facts, args.hops, (1, 2, 5, 10, 20, 50, 100, 1000)))
@@ -109,6 +118,41 @@ def compare_statistics(theirs: list[Problem], ours: list[Problem], console: Cons
     found = statistics(ours)
     for name, value in statistics(theirs).items():
         console.print(f"| {name} | {value} | {found[name]} |")
+
+
+def curve(data: Path, configs: list[Path], drawn: Path | None, console: Console) -> None:
+    """Accuracy against operations a question, where one is asked about a context and where a hundred are."""
+    asked = read_prosqa(data)
+    found = {file.stem: compare(Experiment.from_file(file), asked, timed=False) for file in configs}
+    console.print("| experiment | arm | right (95%) | kFLOP, 1 asked | kFLOP, 100 asked |")
+    console.print("| --- | --- | --- | --- | --- |")
+    for experiment, rows in found.items():
+        for row in rows:
+            low, high = row.interval
+            one, many = (row.cost.operations(count) / 1e3 for count in (1, 100))
+            share = f"{row.share:.1%} ({low:.1%} to {high:.1%})"
+            console.print(f"| {experiment} | {row.name} | {share} | {one:,.0f} | {many:,.0f} |")
+    if drawn is not None:
+        figure = Figure(figsize=(9, 4), layout="constrained")
+        for axes, count in zip(figure.subplots(1, 2, sharey=True), (1, 100), strict=True):
+            for name in dict.fromkeys(row.name for rows in found.values() for row in rows):
+                points = sorted(
+                    (row.cost.operations(count) / 1e3, row.share, *row.interval)
+                    for rows in found.values()
+                    for row in rows
+                    if row.name == name
+                )
+                costs, shares, lows, highs = zip(*points, strict=True)
+                spread = [
+                    [share - low for share, low in zip(shares, lows, strict=True)],
+                    [high - share for share, high in zip(shares, highs, strict=True)],
+                ]
+                axes.errorbar(costs, shares, yerr=spread, marker="o", capsize=2, alpha=0.8, label=name)
+            axes.set(title=f"{count} asked about a context", xlabel="kFLOP a question", xscale="log")
+            axes.grid(alpha=0.3)
+        figure.axes[0].set_ylabel("right")
+        figure.axes[0].legend(fontsize=7)
+        figure.savefig(drawn)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,25 @@
 """The arms of the multi-hop comparison: equal data, equal size, counted operations are those that run."""
 
 import json
+from dataclasses import replace
 from random import Random
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
+from typer.testing import CliRunner
 
+import cli
 from lpm_model.baselines import ARMS, Size
+from lpm_model.baselines.adaptive import halting
 from lpm_model.baselines.data import ANSWER, VOCABULARY, Problems
+from lpm_model.baselines.experiment import Experiment, load, train
+from lpm_model.baselines.experiment import problems as training_problems
+from lpm_model.baselines.measure import wilson
+from lpm_model.baselines.memory import PersistentMemory
 from lpm_model.data.multihop import DataError, Shape, as_prosqa, path, prontoqa, prosqa, read_prosqa
-from lpm_model.flops import forward_flops
 
+torch.set_num_threads(1)  # these are small: threads would wait for each other
 SIZE = Size(layers=2, width=32, hidden=64, heads=4, kv_heads=2, slots=24, state=24)
 SMALL = Shape(nodes=(10, 13), hops=(2, 4))
 
@@ -84,8 +92,8 @@ def test_symbols_are_drawn_anew_and_the_graph_stays(problems):
             facts = drawn.facts[row // 4][drawn.facts_mask[row // 4].bool()].tolist()
             edges = [divmod(fact, VOCABULARY) for fact in facts]
             assert len(edges) == len(problems[row // 4].edges)
-            root, answer = int(drawn.asked[row, 0]) % VOCABULARY, int(drawn.answer[row])
-            candidates = set(divmod(int(drawn.asked[row, 1]), VOCABULARY))
+            root, answer = int(drawn.asked[row, 0]) // VOCABULARY, int(drawn.answer[row])
+            candidates = set(drawn.asked[row, 1:].tolist())
             reached = path(edges, root)
             assert [answer] == [symbol for symbol in candidates if symbol in reached]
             chain = drawn.chain[row, : int(drawn.hops[row])].tolist()
@@ -145,8 +153,7 @@ def test_counted_operations_equal_those_that_run(name, thoughts, problems):
         _, words = model.answer(one, thoughts)
     hops = int(words) - 2 if name == "chain of thought" else 0
     facts, thoughts = one.facts.shape[1], thoughts if model.thinks else 0
-    calls = model.calls(facts, thoughts, hops)
-    counted = model.reading_flops(facts, thoughts) + sum(forward_flops(model.config, call) for call in calls)
+    counted = model.reading_flops(facts, thoughts) + model.question_flops(facts, thoughts, hops)
     assert counted == pytest.approx(counter.get_total_flops(), rel=0.01)
 
 
@@ -157,3 +164,75 @@ def test_a_zeroed_state_answers_without_the_context(batch):
     first = model.logits(batch, 2, mark)
     batch.facts[:] = batch.facts.flip(0)
     torch.testing.assert_close(model.logits(batch, 2, mark), first)
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    file = tmp_path / "tiny.yaml"
+    file.write_text(
+        f"folder: {tmp_path / 'runs'}\nseeds: [1, 2]\narms: [coconut, memory]\nproblems: 20\nmore: 1\n"
+        "size: {layers: 2, width: 32, hidden: 32, heads: 2, kv_heads: 2, slots: 24, state: 24}\n"
+        "shape: {nodes: [10, 13], hops: [2, 4]}\n"
+        "schedule: {stages: [2, 2, 2], batch: 4, warmup: 2, decay: 2}\n"
+    )
+    return file
+
+
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(experiment, monkeypatch):
+    wanted = Experiment.from_file(experiment)
+    data = training_problems(wanted)
+    train(wanted, data, "memory", 1)
+    whole = load(wanted, "memory", 1).state_dict()
+
+    class Stopped(Exception):
+        pass
+
+    def stop(*_):
+        raise Stopped
+
+    (wanted.run("memory", 1) / "weights.pt").unlink()
+    monkeypatch.setattr("lpm_model.baselines.experiment._CHECKPOINT_SECONDS", -1)
+    loss, steps = PersistentMemory.loss, []
+
+    def failing(self, *rest):
+        steps.append(rest)
+        return stop() if len(steps) == 4 else loss(self, *rest)
+
+    monkeypatch.setattr(PersistentMemory, "loss", failing)
+    with pytest.raises(Stopped):
+        train(wanted, data, "memory", 1)
+    train(wanted, data, "memory", 1)
+    assert len(steps) == 4 + 3
+    for name, tensor in load(wanted, "memory", 1).state_dict().items():
+        assert torch.equal(tensor, whole[name]), name
+
+
+def test_the_command_prints_every_finished_arm(experiment, tmp_path, problems):
+    file = tmp_path / "problems.json"
+    file.write_text(as_prosqa(problems))
+    command = ["bench", "multihop", "--data", str(file), "--config", str(experiment)]
+    assert CliRunner().invoke(cli.app, command).exit_code == cli.USAGE_ERROR
+    wanted = Experiment.from_file(experiment)
+    data = training_problems(wanted)
+    train(wanted, data, "coconut", 1)
+    for seed in wanted.seeds:
+        train(wanted, data, "memory", seed)
+    result = CliRunner().invoke(cli.app, command)
+    assert result.exit_code == 0, result.output
+    for name in ("coconut", "memory", "memory, no latent step", "memory, its state zeroed"):
+        assert f"| {name} |" in result.stdout
+    assert "coconut, seed 2" in result.stderr  # it is said which runs are missing
+
+
+def test_wilson_intervals_are_those_of_the_literature():
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=2e-4)  # Newcombe 1998, table I
+    assert wilson(0, 20)[0] == pytest.approx(0, abs=1e-9)
+
+
+def test_halting_early_costs_less_and_never_halting_is_the_last_thought(problems):
+    for name in ("coconut", "memory"):
+        early, late = halting(
+            arm(name), [replace(p, questions=p.questions[:1]) for p in problems], 3, (0.0, 2.0)
+        )
+        assert (early.thoughts, late.thoughts) == (0, 3)
+        assert early.operations < late.operations

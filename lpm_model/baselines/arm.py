@@ -27,9 +27,9 @@ from lpm_model.baselines.decoder import (
 from lpm_model.configuration import LPMConfig
 from lpm_model.flops import Forward, forward_flops
 
-__all__ = ["Arm", "Known"]
+__all__ = ["ASKED", "Arm", "Known"]
 
-_ASKED = 2  # positions of a question
+ASKED = 3  # positions of a question
 _KEPT = 2  # positions that get logits: before the mark and at it
 
 
@@ -104,7 +104,7 @@ class Arm(nn.Module, ABC):
 
         Args:
             known: Extended by what was run.
-            asked: (N, 2), pairs.
+            asked: (N, 3), pairs.
             thoughts: How many thoughts.
         """
         embedded: torch.Tensor = self.backbone.embed_tokens(asked)
@@ -148,15 +148,26 @@ class Arm(nn.Module, ABC):
         hidden = self.run(known, x, mask)
         return self.head(hidden[:, before.shape[1] - 1 :])
 
-    def loss(self, batch: Batch, stage: int) -> torch.Tensor:
-        """Mean cross entropy, nats a written word, in a stage of the curriculum."""
+    def loss(self, batch: Batch, stage: int, thoughts: int | None = None) -> torch.Tensor:
+        """Mean cross entropy, nats a written word, in a stage of the curriculum.
+
+        Args:
+            batch: N questions.
+            stage: How many steps of each chain are removed.
+            thoughts: Of an arm that thinks; as many as steps are removed if not said.
+        """
         words, mask = batch.tail(self.removed(stage))
-        scores = self.logits(batch, stage if self.thinks else 0, words[:, :-1], mask[:, :-1])
+        thoughts = stage if thoughts is None else thoughts
+        scores = self.logits(batch, thoughts if self.thinks else 0, words[:, :-1], mask[:, :-1])
         return F.cross_entropy(scores[mask], words[mask])
 
     def reading_flops(self, facts: int, thoughts: int) -> int:
         """Operations of ``know`` for one context of so many facts, whatever is asked about it."""
-        return forward_flops(self.config, Forward(facts))
+        return forward_flops(self.config, Forward(facts)) + self.turning_flops(facts)
+
+    def turning_flops(self, positions: int) -> int:
+        """Operations of telling first symbols from second ones, in so many embedded positions."""
+        return 2 * positions * self.config.hidden_size**2
 
     def reading_passes(self, thoughts: int) -> int:
         """Passes one after another before anything is asked."""
@@ -170,7 +181,16 @@ class Arm(nn.Module, ABC):
             thoughts: Of an arm that thinks.
             hops: Steps of the chain, for an arm that writes it.
         """
-        return [Forward(_ASKED + 1, past=facts, logits=_KEPT)]
+        return [Forward(ASKED + 1, past=facts, logits=_KEPT)]
+
+    def embedded(self, thoughts: int, hops: int) -> int:
+        """How many positions of a question's window are embedded symbols."""
+        return ASKED + 1
+
+    def question_flops(self, facts: int, thoughts: int, hops: int) -> int:
+        """Operations from a question about a known context to its answer; see ``calls``."""
+        ran = sum(forward_flops(self.config, call) for call in self.calls(facts, thoughts, hops))
+        return ran + self.turning_flops(self.embedded(thoughts, hops))
 
     @torch.no_grad()
     def answer(self, batch: Batch, thoughts: int) -> tuple[torch.Tensor, torch.Tensor]:

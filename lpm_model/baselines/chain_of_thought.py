@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from lpm_model.baselines.arm import Arm
+from lpm_model.baselines.arm import ASKED, Arm
 from lpm_model.baselines.data import ANSWER, Batch
 from lpm_model.flops import Forward
 
@@ -18,10 +18,14 @@ class ChainOfThought(Arm):
 
     removes = False
 
+    def embedded(self, thoughts: int, hops: int) -> int:
+        """With the chain."""
+        return super().embedded(thoughts, hops) + hops
+
     def calls(self, facts: int, thoughts: int, hops: int) -> list[Forward]:
         """The question, then every word but the answer."""
-        asked = Forward(2, past=facts, logits=1)
-        return [asked, *(Forward(1, past=facts + 2 + word, logits=1) for word in range(hops + 1))]
+        asked = Forward(ASKED, past=facts, logits=1)
+        return [asked, *(Forward(1, past=facts + ASKED + word, logits=1) for word in range(hops + 1))]
 
     @torch.no_grad()
     def answer(self, batch: Batch, thoughts: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from transformers import DynamicCache
 
-from lpm_model.baselines.arm import Arm, Known
+from lpm_model.baselines.arm import ASKED, Arm, Known
 from lpm_model.baselines.data import ANSWER, Batch
 from lpm_model.flops import Forward
 
@@ -32,9 +32,9 @@ class Coconut(Arm):
         """The question, all thoughts but the last one by one, then the last with the mark."""
         if not thoughts:
             return super().calls(facts, 0, hops)
-        asked = Forward(2, past=facts)
-        between = [Forward(1, past=facts + 2 + number) for number in range(thoughts - 1)]
-        return [asked, *between, Forward(2, past=facts + 1 + thoughts, logits=2)]
+        asked = Forward(ASKED, past=facts)
+        between = [Forward(1, past=facts + ASKED + number) for number in range(thoughts - 1)]
+        return [asked, *between, Forward(2, past=facts + ASKED - 1 + thoughts, logits=2)]
 
     @torch.no_grad()
     def uncached(self, batch: Batch, thoughts: int) -> torch.Tensor:

@@ -1,8 +1,8 @@
 """Problems as tensors: which pairs of symbols an arm reads, and what it is to write.
 
-A position is a pair of symbols, which are embedded apart and added: a fact (a, b) takes one position, and so
-does what is asked (the two candidates). Every time a problem is drawn its nodes get other symbols, its facts
-another order and its candidates another place, so there is nothing to learn by heart.
+A position is a pair of symbols, which are embedded and added: a fact (a, b) takes one position. Every
+time a problem is drawn its nodes get other symbols, its facts another order and its candidates another place,
+so there is nothing to learn by heart.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from lpm_model.data.multihop import Problem
+from lpm_model.data.multihop import DataError, Problem
 
 __all__ = [
     "ANSWER",
@@ -32,7 +32,7 @@ SYMBOLS = 36
 VOCABULARY = FIRST_SYMBOL + SYMBOLS
 
 
-def pair(first: torch.Tensor | int, second: torch.Tensor) -> torch.Tensor:
+def pair(first: torch.Tensor, second: torch.Tensor | int) -> torch.Tensor:
     """The number of a position's pair of symbols."""
     return first * VOCABULARY + second
 
@@ -44,7 +44,7 @@ class Batch:
     Attributes:
         facts: (B, F), pairs, padded on the left.
         facts_mask: (B, F), 1 for facts and 0 for padding.
-        asked: (B * Q, 2), pairs: the root, then the candidates.
+        asked: (B * Q, 3), pairs: the root, then each candidate, whose first symbol is blank.
         chain: (B * Q, S), symbols of the path, padded on the right.
         hops: (B * Q), how many of them there are.
         answer: (B * Q), the symbol of the candidate that is reached.
@@ -87,14 +87,20 @@ class Problems:
 
     Args:
         problems: All with as many questions.
+        symbols: How many symbols nodes are called by.
+
+    Raises:
+        DataError: If a problem has more nodes than there are symbols.
     """
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], symbols: int = SYMBOLS) -> None:
         asked = [problem.questions for problem in problems]
         most = max(len(problem.edges) for problem in problems)
         longest = max(len(question.chain) for questions in asked for question in questions)
-        if max(problem.nodes for problem in problems) > SYMBOLS:
-            raise ValueError(f"a problem has more than {SYMBOLS} nodes")
+        largest = max(problem.nodes for problem in problems)
+        if largest > symbols:
+            raise DataError(f"a problem has {largest} nodes; there are {symbols} symbols to call them by")
+        self.symbols = symbols
         self.edges = torch.tensor(
             [[*problem.edges, *[(-1, -1)] * (most - len(problem.edges))] for problem in problems]
         )
@@ -110,7 +116,7 @@ class Problems:
     def batch(self, numbers: torch.Tensor, chance: torch.Generator) -> Batch:
         """The problems of these numbers, with symbols and orders drawn by ``chance``."""
         size = len(numbers)
-        names = torch.rand(size, SYMBOLS, generator=chance).argsort(-1) + FIRST_SYMBOL
+        names = torch.rand(size, self.symbols, generator=chance).argsort(-1) + FIRST_SYMBOL
         edges = self.edges[numbers]
         real = edges[..., 0].ge(0)
         # Padding sorts before all facts.
@@ -123,13 +129,13 @@ class Problems:
         asked = names.gather(1, self.ends[numbers].flatten(1)).view(-1, 3)
         root, target, other = asked.unbind(-1)
         first = torch.rand(len(asked), generator=chance) < 0.5
-        candidates = pair(torch.where(first, target, other), torch.where(first, other, target))
+        candidates = torch.stack((torch.where(first, target, other), torch.where(first, other, target)), -1)
         chains = self.chains[numbers]
         symbols = names.gather(1, chains.flatten(1)).view(-1, chains.shape[-1])
         return Batch(
             facts,
             real.long(),
-            torch.stack((pair(QUESTION, root), candidates), dim=-1),
+            torch.cat((pair(root, QUESTION)[:, None], candidates), dim=-1),
             symbols,
             self.hops[numbers].flatten(),
             target,

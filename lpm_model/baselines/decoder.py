@@ -13,7 +13,7 @@ from transformers.cache_utils import Cache
 
 from lpm_model.baselines.data import VOCABULARY
 from lpm_model.configuration import LPMConfig
-from lpm_model.decoder import Backbone, Held, LPMDecoderLayer
+from lpm_model.decoder import Backbone, Held, LPMAttention, LPMDecoderLayer
 from lpm_model.layers import LowRankLinear, learned_linear
 from lpm_model.memory import MemoryBlock
 
@@ -125,6 +125,8 @@ class SmallBackbone(Backbone):
             self.slot_embeddings = nn.Parameter(torch.empty(0, config.hidden_size))
         self.requires_grad_()
         self.apply(start)
+        for layer in cast("list[LPMDecoderLayer]", self.layers):
+            look_for_alike(layer.attention)
 
     def vectors(
         self,
@@ -154,6 +156,19 @@ class SmallBackbone(Backbone):
             visible = torch.cat((held[:, None].expand(-1, length, -1), visible), dim=-1)
         x, _ = self._layers(x, positions, visible, slots, cache)
         return self.norm(x)
+
+
+@torch.no_grad()
+def look_for_alike(attention: LPMAttention) -> None:
+    """Start queries as the keys they meet: a position then looks for what is like it.
+
+    So begin trained transformers' queries and keys, and small ones learn far sooner (Trockman and Kolter,
+    arXiv 2305.09828).
+    """
+    heads, size = attention.heads, attention.head_dim
+    rows = attention.qkv.weight.unflatten(0, (-1, size))
+    keys = rows[heads : heads + attention.kv_heads]
+    rows[:heads] = keys.repeat_interleave(heads // attention.kv_heads, dim=0)
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lpm_model.baselines import ARMS, Arm, Size
-from lpm_model.baselines.data import Problems
+from lpm_model.baselines.data import SYMBOLS, Problems
 from lpm_model.data.multihop import Shape, prosqa
 
 __all__ = ["Experiment", "ExperimentError", "Schedule", "load", "problems", "train"]
@@ -43,6 +43,8 @@ class Schedule(BaseModel):
         decay: Steps.
         weight_decay: Of AdamW.
         clip: Largest norm of a gradient.
+        vary: Whether chance says how many thoughts there are in the last stage, from none to all: then an arm
+            learns to answer after any number of them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,6 +56,7 @@ class Schedule(BaseModel):
     decay: int = 200
     weight_decay: float = 0.01
     clip: float = 1.0
+    vary: bool = False
 
     @property
     def steps(self) -> int:
@@ -90,6 +93,7 @@ class Experiment(BaseModel):
         arms: Names of ``ARMS``.
         size: Of the decoder; the arms' own parts are added or matched.
         shape: Of the generated graphs.
+        symbols: How many symbols nodes are called by; the fewer, the sooner they are learned.
         problems: How many are generated to train on; all seeds share them.
         more: Questions about each beside the one that ProsQA would ask.
         schedule: See ``Schedule``.
@@ -103,6 +107,7 @@ class Experiment(BaseModel):
     arms: tuple[str, ...] = tuple(ARMS)
     size: Size = Size()
     shape: Shape = Shape()
+    symbols: int = Field(SYMBOLS, le=SYMBOLS)
     problems: int = 10_000
     more: int = 7
     schedule: Schedule
@@ -132,7 +137,8 @@ class Experiment(BaseModel):
 def problems(experiment: Experiment) -> Problems:
     """The problems that are trained on, the same for all arms and seeds."""
     rng = Random("multihop/train")
-    return Problems([prosqa(rng, experiment.shape, experiment.more) for _ in range(experiment.problems)])
+    generated = [prosqa(rng, experiment.shape, experiment.more) for _ in range(experiment.problems)]
+    return Problems(generated, experiment.symbols)
 
 
 def load(experiment: Experiment, arm: str, seed: int) -> Arm:
@@ -187,7 +193,11 @@ def train(
         numbers = torch.randint(len(data), (schedule.batch,), generator=chance)
         for group in optimizer.param_groups:
             group["lr"] = schedule.rate(step)
-        loss = model.loss(data.batch(numbers, chance), schedule.stage(step))
+        stage = schedule.stage(step)
+        thoughts = stage
+        if schedule.vary and stage == schedule.last:
+            thoughts = int(torch.randint(stage + 1, (), generator=chance))
+        loss = model.loss(data.batch(numbers, chance), stage, thoughts)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
         optimizer.step()
@@ -196,7 +206,7 @@ def train(
         if (step + 1) % 100 == 0 or step + 1 == schedule.steps:
             line = {
                 "step": step + 1,
-                "stage": schedule.stage(step),
+                "stage": stage,
                 "loss": total / count,
                 "seconds": (time.perf_counter() - began) / count,
             }

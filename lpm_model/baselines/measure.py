@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,8 +12,6 @@ from torch.profiler import ProfilerActivity, profile
 
 from lpm_model.baselines.arm import Arm
 from lpm_model.baselines.data import Batch, Problems
-from lpm_model.data.multihop import Problem
-from lpm_model.flops import forward_flops
 
 __all__ = ["Cost", "Score", "cost", "peak_bytes", "score", "seconds", "wilson"]
 
@@ -52,9 +49,9 @@ class Score:
         return sum(self.right.values()) / sum(self.asked.values())
 
 
-def score(arm: Arm, problems: Sequence[Problem], thoughts: int, seed: int = 0) -> Score:
+def score(arm: Arm, data: Problems, thoughts: int, seed: int = 0) -> Score:
     """Ask an arm all questions of some problems, each with symbols drawn by ``seed``."""
-    data, chance = Problems(problems), torch.Generator().manual_seed(seed)
+    chance = torch.Generator().manual_seed(seed)
     right: dict[int, int] = {}
     asked: dict[int, int] = {}
     words = 0
@@ -97,9 +94,8 @@ def cost(arm: Arm, facts: int, thoughts: int, hops: int) -> Cost:
         hops: Steps of the chain, for an arm that writes it.
     """
     thoughts = thoughts if arm.thinks else 0
-    calls = arm.calls(facts, thoughts, hops)
-    question = sum(forward_flops(arm.config, call) for call in calls)
-    return Cost(arm.reading_flops(facts, thoughts), question, arm.reading_passes(thoughts) + len(calls))
+    passes = arm.reading_passes(thoughts) + len(arm.calls(facts, thoughts, hops))
+    return Cost(arm.reading_flops(facts, thoughts), arm.question_flops(facts, thoughts, hops), passes)
 
 
 def seconds(arm: Arm, batch: Batch, thoughts: int, times: int = 5) -> float:

@@ -102,7 +102,8 @@ class PersistentMemory(Arm):
         decompress = 2 * config.num_hidden_layers * slots * state * 2 * config.kv_dim
         step = forward_flops(config, Forward(slots, reads=True))
         step += 2 * slots * (config.num_hidden_layers * (width * state + gates) + state * width)
-        return forward_flops(config, Forward(facts, writes=True)) + thoughts * step + decompress
+        reading = forward_flops(config, Forward(facts, writes=True)) + self.turning_flops(facts)
+        return reading + thoughts * step + decompress
 
     def reading_passes(self, thoughts: int) -> int:
         """Reading, then every latent step."""
@@ -129,7 +130,7 @@ class ZeroedMemory(PersistentMemory):
         """As without a memory, and the zeros are decompressed."""
         config = self.config
         decompress = 2 * config.num_hidden_layers * config.num_slots * config.state_dim * 2 * config.kv_dim
-        return forward_flops(config, Forward(facts)) + decompress
+        return forward_flops(config, Forward(facts)) + self.turning_flops(facts) + decompress
 
     def reading_passes(self, thoughts: int) -> int:
         """There is nothing to think about."""
@@ -152,3 +153,8 @@ class ShippedSteps(PersistentMemory):
     def build(self) -> SmallBackbone:
         """The decoder."""
         return SmallBackbone(self.config, memory=True)
+
+    def reading_flops(self, facts: int, thoughts: int) -> int:
+        """As above, without the lift."""
+        lift = 2 * self.config.num_slots * self.config.state_dim * self.config.hidden_size
+        return super().reading_flops(facts, thoughts) - thoughts * lift

@@ -23,6 +23,10 @@ class PauseTokens(Arm):
         pauses = torch.full((len(asked), thoughts), PAUSE)
         return super().prompt(known, torch.cat((asked, pauses), dim=1), 0)
 
+    def embedded(self, thoughts: int, hops: int) -> int:
+        """With the pauses."""
+        return super().embedded(thoughts, hops) + thoughts
+
     def calls(self, facts: int, thoughts: int, hops: int) -> list[Forward]:
         """One pass, longer by the pauses."""
         (call,) = super().calls(facts, thoughts, hops)

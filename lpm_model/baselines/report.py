@@ -71,9 +71,10 @@ def compare(
 
     Raises:
         ExperimentError: If no run is finished.
+        DataError: If a problem has more nodes than the arms know symbols.
     """
     torch.set_num_threads(experiment.threads)
-    thoughts, rows = experiment.schedule.last, []
+    data, thoughts, rows = Problems(problems, experiment.symbols), experiment.schedule.last, []
     for name in experiment.arms:
         models = []
         for seed in experiment.seeds:
@@ -83,27 +84,27 @@ def compare(
                 note(str(error))
         if not models:
             continue
-        rows.append(_row(name, models, problems, thoughts, timed=timed))
+        rows.append(_row(name, models, data, thoughts, timed=timed))
         if isinstance(models[0], PersistentMemory) and name == "memory":
-            rows.append(_row("memory, no latent step", models, problems, 0, timed=False))
+            rows.append(_row("memory, no latent step", models, data, 0, timed=False))
             for model in models:
                 assert isinstance(model, PersistentMemory)
                 model.zeroed = True
-            rows.append(_row("memory, its state zeroed", models, problems, thoughts, timed=False))
+            rows.append(_row("memory, its state zeroed", models, data, thoughts, timed=False))
     if not rows:
         raise ExperimentError(f"no run of {experiment.folder} is finished")
     return rows
 
 
-def _row(name: str, models: Sequence[Arm], problems: Sequence[Problem], thoughts: int, *, timed: bool) -> Row:
-    facts = round(statistics.mean(len(problem.edges) for problem in problems))
-    hops = round(statistics.mean(len(problem.questions[0].chain) for problem in problems))
-    scores = tuple(score(model, problems, thoughts) for model in models)
+def _row(name: str, models: Sequence[Arm], data: Problems, thoughts: int, *, timed: bool) -> Row:
+    facts = round(float(data.edges[..., 0].ge(0).sum(-1).float().mean()))
+    hops = round(float(data.hops.float().mean()))
+    scores = tuple(score(model, data, thoughts) for model in models)
     counted = cost(models[0], facts, thoughts, hops)
     if not timed:
         return Row(name, scores, counted)
-    data, chance = Problems(problems[:_SAMPLE]), torch.Generator().manual_seed(0)
-    many = data.batch(torch.arange(len(data)), chance)
+    chance = torch.Generator().manual_seed(0)
+    many = data.batch(torch.arange(min(_SAMPLE, len(data))), chance)
     one = data.batch(torch.arange(1), chance)
     return Row(
         name,

@@ -272,7 +272,7 @@ def statistics(problems: Sequence[Problem]) -> dict[str, str]:
         "leaves": spread([p.nodes - len(sources) for p, sources in zip(problems, leaving, strict=True)]),
         "edges into the target": shares([ends[q.target] for ends, q in zip(coming, asked, strict=True)]),
         "edges into the other one": shares([ends[q.other] for ends, q in zip(coming, asked, strict=True)]),
-        "pairs read (facts and question)": spread([len(problem.edges) + 2 for problem in problems]),
+        "pairs read (facts and question)": spread([len(problem.edges) + 3 for problem in problems]),
     }
 
 
