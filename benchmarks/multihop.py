@@ -5,6 +5,7 @@
     write KIND FILE [--count N] [--seed N]      a file of generated problems in ProsQA's format
     costs CONFIG [--facts N] [--hops N]         operations where many questions are asked about one context
     curve DATA CONFIG... [--draw FILE.svg]      accuracy against operations, a point an arm and experiment
+    adaptive DATA CONFIG                        answers once an arm is sure, beside fixed numbers of thoughts
 
 Accuracy is measured by ``planner bench multihop --data FILE --config CONFIG``.
 """
@@ -21,7 +22,10 @@ import torch
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from lpm_model.baselines.experiment import Experiment, ExperimentError, problems, train
+from lpm_model.baselines.adaptive import halting
+from lpm_model.baselines.data import Problems
+from lpm_model.baselines.experiment import Experiment, ExperimentError, load, problems, train
+from lpm_model.baselines.measure import wilson
 from lpm_model.baselines.report import compare, costs
 from lpm_model.data.multihop import (
     DataError,
@@ -41,6 +45,9 @@ SHAPES = {
     "small": Shape(nodes=(9, 12), hops=(2, 4)),
     "dense": Shape(degree=3.0, rootless=0.02),
 }
+
+NEVER = 2.0  # no probability is as large
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
 
 
 def generated(kind: str, count: int, seed: int) -> list[Problem]:
@@ -75,6 +82,9 @@ def main() -> int:
     drawing.add_argument("data", type=Path)
     drawing.add_argument("config", type=Path, nargs="+")
     drawing.add_argument("--draw", type=Path, help="where to draw it (SVG)")
+    halts = commands.add_parser("adaptive")
+    halts.add_argument("data", type=Path)
+    halts.add_argument("config", type=Path)
     args = parser.parse_args()
     console = Console(soft_wrap=True, markup=False, highlight=False)
     try:
@@ -86,6 +96,8 @@ def main() -> int:
             args.file.write_text(as_prosqa(generated(args.kind, args.count, args.seed)), encoding="utf-8")
         elif args.command == "curve":
             curve(args.data, args.config, args.draw, console)
+        elif args.command == "adaptive":
+            adaptive(Experiment.from_file(args.config), read_prosqa(args.data), console)
         else:
             experiment = Experiment.from_file(args.config)
             console.print(costs(experiment, args.facts, args.hops, (1, 2, 5, 10, 20, 50, 100, 1000)))
@@ -153,6 +165,27 @@ def curve(data: Path, configs: list[Path], drawn: Path | None, console: Console)
         figure.axes[0].set_ylabel("right")
         figure.axes[0].legend(fontsize=7)
         figure.savefig(drawn)
+
+
+def adaptive(experiment: Experiment, asked: list[Problem], console: Console) -> None:
+    """Every seed of every arm that thinks: fixed numbers of thoughts, then thresholds."""
+    torch.set_num_threads(experiment.threads)
+    data, most = Problems(asked, experiment.symbols), experiment.schedule.last
+    console.print("| arm | seed | halts | right (95%) | thoughts | kFLOP a question |")
+    console.print("| --- | --- | --- | --- | --- | --- |")
+    for name in experiment.arms:
+        for seed in experiment.seeds:
+            model = load(experiment, name, seed)
+            if not model.thinks:
+                continue
+            fixed = [halting(model, data, count, [NEVER])[0] for count in range(most + 1)]
+            for found in [*fixed, *halting(model, data, most, THRESHOLDS)]:
+                low, high = wilson(round(found.share * len(data)), len(data))
+                when = "never" if found.threshold == NEVER else f"at {found.threshold:.0%}"
+                console.print(
+                    f"| {name} | {seed} | {when} | {found.share:.1%} ({low:.1%} to {high:.1%}) | "
+                    f"{found.thoughts:.2f} | {found.operations / 1e3:,.0f} |"
+                )
 
 
 if __name__ == "__main__":

@@ -230,9 +230,9 @@ def test_wilson_intervals_are_those_of_the_literature():
 
 
 def test_halting_early_costs_less_and_never_halting_is_the_last_thought(problems):
+    data = Problems([replace(problem, questions=problem.questions[:1]) for problem in problems])
     for name in ("coconut", "memory"):
-        early, late = halting(
-            arm(name), [replace(p, questions=p.questions[:1]) for p in problems], 3, (0.0, 2.0)
-        )
-        assert (early.thoughts, late.thoughts) == (0, 3)
-        assert early.operations < late.operations
+        early, sure, late = halting(arm(name), data, 3, (0.0, 1.0, 2.0))
+        assert (early.thoughts, sure.thoughts, late.thoughts) == (0, 3, 3)
+        assert early.operations < late.operations < sure.operations  # tries that fail are paid for
+        assert sure.share == late.share

@@ -14,7 +14,6 @@ import torch
 from lpm_model.baselines.arm import ASKED, Arm
 from lpm_model.baselines.data import ANSWER, Problems
 from lpm_model.baselines.memory import PersistentMemory
-from lpm_model.data.multihop import Problem
 from lpm_model.flops import Forward, forward_flops
 
 __all__ = ["Halting", "halting"]
@@ -38,19 +37,16 @@ class Halting:
 
 
 @torch.no_grad()
-def halting(
-    arm: Arm, problems: Sequence[Problem], most: int, thresholds: Sequence[float], seed: int = 0
-) -> list[Halting]:
+def halting(arm: Arm, data: Problems, most: int, thresholds: Sequence[float], seed: int = 0) -> list[Halting]:
     """Let an arm that thinks halt by itself.
 
     Args:
         arm: Trained to answer after any number of thoughts, or it is sure too late.
-        problems: Each with one question.
+        data: Problems with one question each.
         most: Thoughts after which an answer is given in any case.
-        thresholds: To compare; above 1 it never halts early.
+        thresholds: To compare; above 1 it never halts early, nor tries to answer before the last thought.
         seed: Of the symbols.
     """
-    data = Problems(problems)
     batch = data.batch(torch.arange(len(data)), torch.Generator().manual_seed(seed))
     mark = torch.full((len(batch.answer), 1), ANSWER)
     sure, right = [], []
@@ -66,7 +62,8 @@ def halting(
         enough[-1] = True
         stopped = enough.int().argmax(0)
         hits = torch.stack(right).gather(0, stopped[None])[0]
-        spent = [_spent(arm, facts, int(stop)) for facts, stop in zip(counts, stopped, strict=True)]
+        tries = threshold <= 1
+        spent = [_spent(arm, facts, int(stop), tries) for facts, stop in zip(counts, stopped, strict=True)]
         found.append(
             Halting(
                 threshold,
@@ -78,16 +75,16 @@ def halting(
     return found
 
 
-def _spent(arm: Arm, facts: int, thoughts: int) -> int:
-    """Operations until an answer after so many thoughts, with the earlier tries that were not sure."""
-    total = arm.reading_flops(facts, thoughts)
+def _spent(arm: Arm, facts: int, thoughts: int, tries: bool) -> int:
+    """Operations until an answer after so many thoughts, with the earlier tries if there were any."""
+    total = arm.reading_flops(facts, thoughts) + arm.question_flops(facts, thoughts, 0)
+    if not tries:
+        return total
     if isinstance(arm, PersistentMemory):
         # The state is made ready to be read, and the question asked, after every step.
         config = arm.config
         ready = 2 * config.num_hidden_layers * config.num_slots * config.state_dim * 2 * config.kv_dim
-        asking = arm.question_flops(facts, thoughts, 0)
-        return total + thoughts * ready + (thoughts + 1) * asking
+        return total + thoughts * (ready + arm.question_flops(facts, thoughts, 0))
     # The window is kept: after each thought the mark alone is tried, and taken back.
-    tries = [Forward(1, past=facts + ASKED + done, logits=1) for done in range(thoughts)]
-    tried = sum(forward_flops(arm.config, call) for call in tries) + arm.turning_flops(thoughts)
-    return total + tried + arm.question_flops(facts, thoughts, 0)
+    marks = [Forward(1, past=facts + ASKED + done, logits=1) for done in range(thoughts)]
+    return total + sum(forward_flops(arm.config, call) for call in marks) + arm.turning_flops(thoughts)

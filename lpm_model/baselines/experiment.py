@@ -6,6 +6,7 @@ All arms of an experiment see the same problems in the same order, whatever they
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
@@ -162,7 +163,9 @@ def train(
     seed: int,
     report: Callable[[dict[str, float]], None] = lambda _: None,
 ) -> None:
-    """Train one arm with one seed, or go on with what was begun; a finished run is left alone.
+    """Train one arm with one seed, or go on with what was begun.
+
+    A finished run is left alone, and so is one that another process works on: several can share the work.
 
     Args:
         experiment: The configuration.
@@ -172,11 +175,25 @@ def train(
         report: Told the loss every hundred steps.
     """
     folder, schedule = experiment.run(arm, seed), experiment.schedule
-    if (folder / "weights.pt").exists():
-        return
     folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(seed)
-    model = ARMS[arm](experiment.size)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        if not (folder / "weights.pt").exists():
+            torch.manual_seed(seed)
+            _train(schedule, data, ARMS[arm](experiment.size), folder, seed, report)
+
+
+def _train(
+    schedule: Schedule,
+    data: Problems,
+    model: Arm,
+    folder: Path,
+    seed: int,
+    report: Callable[[dict[str, float]], None],
+) -> None:
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=schedule.weight_decay
     )
