@@ -1,9 +1,9 @@
 """Persistent memory with latent steps: the context becomes a state, which thinks before it is asked anything.
 
 The block that compresses, writes and reads is the project's own (``lpm_model.memory``). Its latent step is
-not: there the slots start from their positions alone, and what a layer is offered comes from the layers below,
-so that steps beyond the number of layers work through the gates alone (``ShippedSteps`` measures it). Here a
-step starts from what the first layer's slots hold, and every layer is rewritten from the top of the stack:
+not: there the slots start from their positions alone, and what a layer is offered comes from the layers
+below, so that steps beyond the number of layers work through the gates alone (``ShippedSteps`` measures it).
+Here a step starts from what the first layer's slots hold, and every layer is rewritten from the top:
 
     start       x_k = e_k + W_lift S_k                  (S of the first block)
     rewrite     S' = round(f * S + i * W_down top_k)    (f, i as in lpm_model.memory, in every block)

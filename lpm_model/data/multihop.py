@@ -255,6 +255,10 @@ def statistics(problems: Sequence[Problem]) -> dict[str, str]:
         counted = sorted(Counter(values).items())
         return ", ".join(f"{value}: {count / len(values):.0%}" for value, count in counted)
 
+    def guessed(question: Question, ends: Counter[int]) -> float:
+        target, other = ends[question.target], ends[question.other]
+        return 0.5 if target == other else float(target < other)
+
     asked = [problem.questions[0] for problem in problems]
     leaving = [Counter(source for source, _ in problem.edges) for problem in problems]
     coming = [Counter(end for _, end in problem.edges) for problem in problems]
@@ -272,6 +276,7 @@ def statistics(problems: Sequence[Problem]) -> dict[str, str]:
         "leaves": spread([p.nodes - len(sources) for p, sources in zip(problems, leaving, strict=True)]),
         "edges into the target": shares([ends[q.target] for ends, q in zip(coming, asked, strict=True)]),
         "edges into the other one": shares([ends[q.other] for ends, q in zip(coming, asked, strict=True)]),
+        "right by taking the one with fewer edges": f"{mean(map(guessed, asked, coming)):.1%}",
         "pairs read (facts and question)": spread([len(problem.edges) + 3 for problem in problems]),
     }
 
