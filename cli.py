@@ -33,6 +33,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Plan trips and projects and write programs from your own words, offline.",
 )
+bench = typer.Typer(no_args_is_help=True, help="Measure what the parts can do.")
+app.add_typer(bench, name="bench")
 _err = Console(stderr=True)
 
 USAGE_ERROR = 2
@@ -248,6 +250,26 @@ def calibrate(
             _fail(str(error))
     for line in lines:
         typer.echo(line)
+
+
+@bench.command()
+def multihop(
+    data: Annotated[Path, typer.Option(help="Problems in ProsQA's format (JSON).")],
+    config: Annotated[Path, typer.Option(help="Experiment whose trained arms answer (YAML).")] = Path(
+        "configs/multihop-prosqa.yaml"
+    ),
+) -> None:
+    """Ask every trained arm of an experiment the questions of a file: what is right, and what it costs."""
+    from lpm_model.baselines.experiment import Experiment, ExperimentError
+    from lpm_model.baselines.report import by_hops, compare, table
+    from lpm_model.data.multihop import DataError, read_prosqa
+
+    gc.enable()  # see main
+    try:
+        rows = compare(Experiment.from_file(config), read_prosqa(data), note=_note)
+    except (ExperimentError, DataError, OSError) as error:
+        _fail(str(error))
+    typer.echo(f"{table(rows)}\n\n{by_hops(rows)}")
 
 
 @app.command()

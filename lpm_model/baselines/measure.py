@@ -1,0 +1,121 @@
+"""What an arm gets right and what it costs: intervals, passes, words, operations, time, memory."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from dataclasses import dataclass
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from lpm_model.baselines.arm import Arm
+from lpm_model.baselines.data import Batch, Problems
+
+__all__ = ["Cost", "Score", "cost", "peak_bytes", "score", "seconds", "wilson"]
+
+_BATCH = 100
+_NORMAL = 1.96  # standard deviations that hold 95%
+
+
+def wilson(right: int, asked: int) -> tuple[float, float]:
+    """The interval of a share at 95% (Wilson 1927)."""
+    if not asked:
+        return 0.0, 1.0
+    share, square = right / asked, _NORMAL**2
+    middle = (share + square / (2 * asked)) / (1 + square / asked)
+    spread = _NORMAL * math.sqrt(share * (1 - share) / asked + square / (4 * asked**2)) / (1 + square / asked)
+    return middle - spread, middle + spread
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What an arm got right.
+
+    Attributes:
+        right: By steps of the chain -> questions right.
+        asked: By steps -> questions asked.
+        words: Mean words written for an answer.
+    """
+
+    right: dict[int, int]
+    asked: dict[int, int]
+    words: float
+
+    @property
+    def share(self) -> float:
+        """Of all questions."""
+        return sum(self.right.values()) / sum(self.asked.values())
+
+
+def score(arm: Arm, data: Problems, thoughts: int, seed: int = 0) -> Score:
+    """Ask an arm all questions of some problems, each with symbols drawn by ``seed``."""
+    chance = torch.Generator().manual_seed(seed)
+    right: dict[int, int] = {}
+    asked: dict[int, int] = {}
+    words = 0
+    for numbers in torch.arange(len(data)).split(_BATCH):
+        batch = data.batch(numbers, chance)
+        answers, counts = arm.answer(batch, thoughts)
+        words += int(counts.sum())
+        for hops, hit in zip(batch.hops.tolist(), (answers == batch.answer).tolist(), strict=True):
+            right[hops] = right.get(hops, 0) + hit
+            asked[hops] = asked.get(hops, 0) + 1
+    return Score(right, asked, words / sum(asked.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of some questions about one context.
+
+    Attributes:
+        reading: Operations spent before anything is asked.
+        question: Operations of each question.
+        passes: Passes one after another from the facts to the first answer.
+    """
+
+    reading: int
+    question: int
+    passes: int
+
+    def operations(self, questions: int) -> float:
+        """Operations a question, where so many are asked about one context."""
+        return self.reading / questions + self.question
+
+
+def cost(arm: Arm, facts: int, thoughts: int, hops: int) -> Cost:
+    """Operations, counted from the shapes.
+
+    Args:
+        arm: Any.
+        facts: Length of the context.
+        thoughts: Of an arm that thinks.
+        hops: Steps of the chain, for an arm that writes it.
+    """
+    thoughts = thoughts if arm.thinks else 0
+    passes = arm.reading_passes(thoughts) + len(arm.calls(facts, thoughts, hops))
+    return Cost(arm.reading_flops(facts, thoughts), arm.question_flops(facts, thoughts, hops), passes)
+
+
+def seconds(arm: Arm, batch: Batch, thoughts: int, times: int = 5) -> float:
+    """Median seconds a question to read and answer a batch."""
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        arm.answer(batch, thoughts)
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken) / len(batch.answer)
+
+
+def peak_bytes(arm: Arm, batch: Batch, thoughts: int) -> int:
+    """Most bytes of tensors alive at once, beside the weights, while a batch is read and answered."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
+        arm.answer(batch, thoughts)
+    held = most = 0
+    events = watched.profiler.kineto_results.events()
+    for event in sorted(events, key=lambda event: event.start_ns()):
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            most = max(most, held)
+    return most

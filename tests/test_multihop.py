@@ -1,0 +1,238 @@
+"""The arms of the multi-hop comparison: equal data, equal size, counted operations are those that run."""
+
+import json
+from dataclasses import replace
+from random import Random
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+from typer.testing import CliRunner
+
+import cli
+from lpm_model.baselines import ARMS, Size
+from lpm_model.baselines.adaptive import halting
+from lpm_model.baselines.data import ANSWER, VOCABULARY, Problems
+from lpm_model.baselines.experiment import Experiment, load, train
+from lpm_model.baselines.experiment import problems as training_problems
+from lpm_model.baselines.measure import wilson
+from lpm_model.baselines.memory import PersistentMemory
+from lpm_model.data.multihop import DataError, Shape, as_prosqa, path, prontoqa, prosqa, read_prosqa
+
+torch.set_num_threads(1)  # these are small: threads would wait for each other
+SIZE = Size(layers=2, width=32, hidden=64, heads=4, kv_heads=2, slots=24, state=24)
+SMALL = Shape(nodes=(10, 13), hops=(2, 4))
+
+
+@pytest.fixture(scope="module")
+def problems():
+    rng = Random(3)
+    return [prosqa(rng, SMALL, more=3) for _ in range(12)]
+
+
+@pytest.fixture
+def batch(problems):
+    return Problems(problems).batch(torch.arange(4), torch.Generator().manual_seed(1))
+
+
+def arm(name):
+    torch.manual_seed(5)
+    return ARMS[name](SIZE).eval()
+
+
+@pytest.mark.parametrize("make", [lambda rng: prosqa(rng, SMALL, more=5), prontoqa])
+def test_exactly_one_candidate_is_reached_by_a_shortest_chain(make):
+    rng = Random(7)
+    for _ in range(50):
+        problem = make(rng)
+        for question in problem.questions:
+            reached = path(problem.edges, question.root)
+            assert question.other not in reached
+            assert question.chain[-1] == question.target
+            assert len(reached[question.target]) == len(question.chain)
+            steps = zip((question.root, *question.chain), question.chain, strict=False)
+            assert set(steps) <= set(problem.edges)
+
+
+@pytest.mark.parametrize("hops", [(7, 7), (8, 8)])
+def test_longer_chains_can_be_asked_for(hops):
+    problem = prosqa(Random(1), Shape(nodes=(28, 34), hops=hops, deepest=1.0))
+    assert len(problem.questions[0].chain) == hops[0]
+
+
+def test_a_file_in_prosqas_format_is_read_as_it_was_written(tmp_path, problems):
+    file = tmp_path / "problems.json"
+    file.write_text(as_prosqa(problems))
+    for read, written in zip(read_prosqa(file), problems, strict=True):
+        assert (read.nodes, read.edges, read.questions) == (
+            written.nodes,
+            written.edges,
+            written.questions[:1],
+        )
+
+
+def test_a_file_whose_target_is_not_reached_is_refused(tmp_path, problems):
+    items = json.loads(as_prosqa(problems))
+    items[1]["target"], items[1]["neg_target"] = items[1]["neg_target"], items[1]["target"]
+    file = tmp_path / "problems.json"
+    file.write_text(json.dumps(items))
+    with pytest.raises(DataError, match="problem 1"):
+        read_prosqa(file)
+    file.write_text("{}")
+    with pytest.raises(DataError, match="format"):
+        read_prosqa(file)
+
+
+def test_symbols_are_drawn_anew_and_the_graph_stays(problems):
+    data, chance = Problems(problems), torch.Generator().manual_seed(1)
+    first, second = (data.batch(torch.arange(4), chance) for _ in range(2))
+    assert not torch.equal(first.facts, second.facts)
+    for drawn in (first, second):
+        for row in range(16):
+            facts = drawn.facts[row // 4][drawn.facts_mask[row // 4].bool()].tolist()
+            edges = [divmod(fact, VOCABULARY) for fact in facts]
+            assert len(edges) == len(problems[row // 4].edges)
+            root, answer = int(drawn.asked[row, 0]) // VOCABULARY, int(drawn.answer[row])
+            candidates = set(drawn.asked[row, 1:].tolist())
+            reached = path(edges, root)
+            assert [answer] == [symbol for symbol in candidates if symbol in reached]
+            chain = drawn.chain[row, : int(drawn.hops[row])].tolist()
+            assert set(zip([root, *chain], chain, strict=False)) <= set(edges)
+
+
+@pytest.mark.parametrize("removed", [0, 1, 2, 9])
+def test_what_is_left_to_write(batch, removed):
+    words, mask = batch.tail(removed)
+    for row, hops in enumerate(batch.hops.tolist()):
+        chain = batch.chain[row, :hops].tolist()
+        assert words[row][mask[row]].tolist() == [*chain[removed:], ANSWER, int(batch.answer[row])]
+
+
+@pytest.mark.parametrize("size", [SIZE, Size(), Size(layers=3, width=192, state=64, slots=32)])
+def test_all_arms_hold_as_many_parameters(size):
+    counts = {name: sum(p.numel() for p in make(size).parameters()) for name, make in ARMS.items()}
+    assert max(counts.values()) / min(counts.values()) < 1.02, counts
+
+
+def test_cached_coconut_is_the_uncached_definition(batch):
+    model = arm("coconut")
+    mark = torch.full((len(batch.answer), 1), ANSWER)
+    for thoughts in (0, 1, 4):
+        cached = model.logits(batch, thoughts, mark)[:, -1]
+        torch.testing.assert_close(cached, model.uncached(batch, thoughts), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_answers_do_not_depend_on_padding_or_on_the_other_questions(name, problems):
+    model, chance = arm(name), torch.Generator().manual_seed(1)
+    one = Problems(problems).batch(torch.arange(6), chance)
+    mark = torch.full((len(one.answer), 1), ANSWER)
+    together = model.logits(one, 2, mark)
+    for row in range(6):
+        real = one.facts_mask[row].bool()
+        kept = slice(4 * row, 4 * row + 4)
+        alone = type(one)(
+            one.facts[row : row + 1, real],
+            one.facts_mask[row : row + 1, real],
+            one.asked[kept],
+            one.chain[kept],
+            one.hops[kept],
+            one.answer[kept],
+        )
+        torch.testing.assert_close(model.logits(alone, 2, mark[kept]), together[kept], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ARMS)
+@pytest.mark.parametrize("thoughts", [0, 3])
+def test_counted_operations_equal_those_that_run(name, thoughts, problems):
+    model = arm(name).requires_grad_(False)  # torch's counter stumbles over parameters without a graph
+    data = Problems(problems[:1])
+    one = data.batch(torch.arange(1), torch.Generator().manual_seed(1))
+    one = type(one)(one.facts, one.facts_mask, one.asked[:1], one.chain[:1], one.hops[:1], one.answer[:1])
+    with FlopCounterMode(display=False) as counter:
+        _, words = model.answer(one, thoughts)
+    hops = int(words) - 2 if name == "chain of thought" else 0
+    facts, thoughts = one.facts.shape[1], thoughts if model.thinks else 0
+    counted = model.reading_flops(facts, thoughts) + model.question_flops(facts, thoughts, hops)
+    assert counted == pytest.approx(counter.get_total_flops(), rel=0.01)
+
+
+def test_a_zeroed_state_answers_without_the_context(batch):
+    model = arm("memory")
+    model.zeroed = True
+    mark = torch.full((len(batch.answer), 1), ANSWER)
+    first = model.logits(batch, 2, mark)
+    batch.facts[:] = batch.facts.flip(0)
+    torch.testing.assert_close(model.logits(batch, 2, mark), first)
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    file = tmp_path / "tiny.yaml"
+    file.write_text(
+        f"folder: {tmp_path / 'runs'}\nseeds: [1, 2]\narms: [coconut, memory]\nproblems: 20\nmore: 1\n"
+        "size: {layers: 2, width: 32, hidden: 32, heads: 2, kv_heads: 2, slots: 24, state: 24}\n"
+        "shape: {nodes: [10, 13], hops: [2, 4]}\n"
+        "schedule: {stages: [2, 2, 2], batch: 4, warmup: 2, decay: 2}\n"
+    )
+    return file
+
+
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(experiment, monkeypatch):
+    wanted = Experiment.from_file(experiment)
+    data = training_problems(wanted)
+    train(wanted, data, "memory", 1)
+    whole = load(wanted, "memory", 1).state_dict()
+
+    class Stopped(Exception):
+        pass
+
+    def stop(*_):
+        raise Stopped
+
+    (wanted.run("memory", 1) / "weights.pt").unlink()
+    monkeypatch.setattr("lpm_model.baselines.experiment._CHECKPOINT_SECONDS", -1)
+    loss, steps = PersistentMemory.loss, []
+
+    def failing(self, *rest):
+        steps.append(rest)
+        return stop() if len(steps) == 4 else loss(self, *rest)
+
+    monkeypatch.setattr(PersistentMemory, "loss", failing)
+    with pytest.raises(Stopped):
+        train(wanted, data, "memory", 1)
+    train(wanted, data, "memory", 1)
+    assert len(steps) == 4 + 3
+    for name, tensor in load(wanted, "memory", 1).state_dict().items():
+        assert torch.equal(tensor, whole[name]), name
+
+
+def test_the_command_prints_every_finished_arm(experiment, tmp_path, problems):
+    file = tmp_path / "problems.json"
+    file.write_text(as_prosqa(problems))
+    command = ["bench", "multihop", "--data", str(file), "--config", str(experiment)]
+    assert CliRunner().invoke(cli.app, command).exit_code == cli.USAGE_ERROR
+    wanted = Experiment.from_file(experiment)
+    data = training_problems(wanted)
+    train(wanted, data, "coconut", 1)
+    for seed in wanted.seeds:
+        train(wanted, data, "memory", seed)
+    result = CliRunner().invoke(cli.app, command)
+    assert result.exit_code == 0, result.output
+    for name in ("coconut", "memory", "memory, no latent step", "memory, its state zeroed"):
+        assert f"| {name} |" in result.stdout
+    assert "coconut, seed 2" in result.stderr  # it is said which runs are missing
+
+
+def test_wilson_intervals_are_those_of_the_literature():
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=2e-4)  # Newcombe 1998, table I
+    assert wilson(0, 20)[0] == pytest.approx(0, abs=1e-9)
+
+
+def test_halting_early_costs_less_and_never_halting_is_the_last_thought(problems):
+    data = Problems([replace(problem, questions=problem.questions[:1]) for problem in problems])
+    for name in ("coconut", "memory"):
+        early, sure, late = halting(arm(name), data, 3, (0.0, 1.0, 2.0))
+        assert (early.thoughts, sure.thoughts, late.thoughts) == (0, 3, 3)
+        assert early.operations < late.operations < sure.operations  # tries that fail are paid for
+        assert sure.share == late.share
