@@ -10,7 +10,7 @@ from lpm_model.state import LatentState
 from planner.reader import Reading, TooLong, Usage
 from tools.notation import read_call
 
-FULL_SIZE = (30, 64, 384)  # the shipped model's state: 391,680 bytes
+FULL_SIZE = (30, 192, 128)  # the shipped model's state: 391,680 bytes
 
 
 @dataclass(frozen=True)
