@@ -144,24 +144,44 @@ def code(
             metavar="DIR", help="Folder of the program: empty, missing, or one that was written before."
         ),
     ] = None,
+    function: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Functions with examples (.py), whose bodies are to be written."),
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, max=200, help="Bodies to try at a time.")] = 8,
+    repairs: Annotated[int, typer.Option(min=0, max=20, help="Rounds of repair for a function.")] = 2,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Send the functions to this OpenAI-compatible endpoint instead."),
+    ] = None,
+    endpoint_model: Annotated[str | None, typer.Option(help="Which of its models to ask.")] = None,
     diff: Annotated[bool, typer.Option("--diff", help="Print what changes, line by line.")] = False,
     as_json: AsJson = False,
     session: Session = None,
-    base: Base = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(help="Folder of another base model; one without an adapter writes functions only."),
+    ] = None,
 ) -> None:
     """Write a program that keeps records, and test it; or revise the one of a session."""
+    from planner.code_models import chosen_model, reading_base
     from planner.given import given_code
     from planner.report import CODE
     from planner.write import write_code
 
+    def ask(planner: Planner) -> Answer:
+        model = chosen_model(base, endpoint=endpoint, name=endpoint_model)
+        given = given_code(out=out, diff=diff, functions=function, samples=samples, repairs=repairs)
+        return planner.code(_said(text), session=session, given=given, model=model)
+
     _answer(
         CODE,
-        lambda planner: planner.code(_said(text), session=session, given=given_code(out=out, diff=diff)),
+        ask,
         write_code,
         targets=(),
         as_json=as_json,
         session=session,
-        base=base,
+        base=reading_base(base) if function is not None else base,
     )
 
 
