@@ -38,6 +38,8 @@ def given_code(
 
 
 def _functions(file: Path) -> str:
+    if not file.is_file():
+        raise BadInput(f"cannot read {file}: it is not a plain file")
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

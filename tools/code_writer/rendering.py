@@ -47,8 +47,8 @@ _DEVELOPMENT = ("mypy", "pytest", "ruff")
 _SECONDS = 120.0  # for ruff, on the largest program
 
 
-class RenderError(RuntimeError):
-    """The files of a program cannot be made; the message says why."""
+class RenderError(OSError):
+    """The files of a program cannot be made, on a full disk for instance; the message says why."""
 
 
 def render(
