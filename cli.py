@@ -28,11 +28,13 @@ if TYPE_CHECKING:  # what loads the model's code is imported by the commands tha
     from planner import Answer, Planner
     from planner.report import Domain
 
+bench = typer.Typer(no_args_is_help=True, help="Measure the planner on tasks whose meaning is known.")
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Plan trips and projects and write programs from your own words, offline.",
 )
+app.add_typer(bench, name="bench")
 _err = Console(stderr=True)
 
 USAGE_ERROR = 2
@@ -268,6 +270,32 @@ def calibrate(
             _fail(str(error))
     for line in lines:
         typer.echo(line)
+
+
+@bench.command("code")
+def bench_code(
+    file: Annotated[Path, typer.Argument(help="Conversations with their meaning, one JSON object a line.")],
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many conversations.")] = None,
+    as_json: AsJson = False,
+    adapter: Annotated[Path | None, typer.Option(help="Other trained weights of the same base.")] = None,
+    base: Base = None,
+) -> None:
+    """Build programs from requests, run them, and count what reading costs in three ways."""
+    from planner import BaseError
+    from planner.bench.code import bench_code as measure
+    from planner.bench.code import print_bench
+    from planner.evaluate import EvaluationError
+
+    gc.enable()  # see main
+    with _progress(quiet=as_json) as tell:
+        try:
+            found = measure(file, limit=limit, base=base, adapter=adapter, progress=tell, note=_note)
+        except (EvaluationError, BaseError, OSError) as error:
+            _fail(str(error))
+    if as_json:
+        typer.echo(json.dumps(found.as_object()))
+    else:
+        print_bench(found, Console())
 
 
 @app.command()
