@@ -1,12 +1,14 @@
 """The benchmark of programs: what is counted, what is found in a program, tables; a tiny real model."""
 
 import json
+from functools import partialmethod
 
 import pytest
 from typer.testing import CliRunner
 
 import cli
 from lpm_model.base import LoadedModel, load_model
+from lpm_model.decoding import ConstrainedDecoder
 from lpm_model.retrofit import save_adapter
 from planner.bench.arms import ARMS, Counted, run, wanted
 from planner.bench.code import build
@@ -52,6 +54,12 @@ def loaded(base, tmp_path_factory) -> LoadedModel:
     return load_model(base, tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture
+def briefly(monkeypatch):
+    """A model without training has no end to what it writes: a few tokens will do."""
+    monkeypatch.setattr(ConstrainedDecoder, "write", partialmethod(ConstrainedDecoder.write, max_tokens=16))
+
+
 def test_every_invocation_is_counted_whatever_becomes_of_it():
     reader = Counted(FakeReader("code | build cli | entity A", calls_per_read=5))
     state, _ = reader.perceive("one two three", None)
@@ -65,7 +73,7 @@ def test_every_invocation_is_counted_whatever_becomes_of_it():
     assert cost.calls == 5, "what takes no pass is no call"
 
 
-def test_what_the_three_ways_cost(loaded):
+def test_what_the_three_ways_cost(loaded, briefly):
     conversation = GoldConversation.model_validate(TALK)
     runs = {arm: run(arm, loaded, conversation) for arm in ARMS}
     assert all(len(found.means) == 2 and found.cost.seconds > 0 for found in runs.values())
@@ -124,7 +132,7 @@ def tasks(tmp_path):
 
 
 @needs_sandbox
-def test_the_command(base, tasks):
+def test_the_command(base, tasks, briefly):
     done = bench(tasks, "--base", base, "--limit", 1, "--json")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
