@@ -1,17 +1,19 @@
 """The benchmark of programs: what is counted, what is found in a program, tables; a tiny real model."""
 
+import io
 import json
 from functools import partialmethod
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import cli
 from lpm_model.base import LoadedModel, load_model
 from lpm_model.decoding import ConstrainedDecoder
 from lpm_model.retrofit import save_adapter
-from planner.bench.arms import ARMS, Counted, run, wanted
-from planner.bench.code import build
+from planner.bench.arms import ARMS, Cost, Counted, Run, run, wanted
+from planner.bench.code import Built, CodeBench, Measured, build, print_bench
 from planner.evaluate import GoldConversation
 from planner.reader import Usage
 from tests.fakes import FakeReader
@@ -144,8 +146,28 @@ def test_the_command(base, tasks, briefly):
         assert calls == low == high == found["tasks"][0]["arms"][arm]["calls"] > 0
     by_files = found["state_by"]["files"]["calls"][0]
     assert by_files == found["arms"]["state"]["calls"][0] / found["arms"]["files"]["calls"][0]
-    shown = bench(tasks, "--base", base)
-    assert all(word in shown.stdout for word in ("the true meaning", "state / files", "passes"))
+
+
+def test_the_tables_fit_a_terminal():
+    present = {"entities": (1, 2), "fields": (3, 4), "relations": (0, 0), "features": (1, 1)}
+    good, bad = Built(True, True, True, True, present), Built(False, False, False, False, present)
+    runs = {
+        arm: Run(({},), Cost(calls, 100 * calls, 1000 * calls, 500 * calls, 60.0 * calls))
+        for arm, calls in zip(ARMS, (3, 1, 12), strict=True)
+    }
+    one = Measured("one", {"read": bad, "true": good}, runs, dict.fromkeys(ARMS, True))
+    console = Console(width=80, record=True, file=io.StringIO())
+    print_bench(CodeBench("bubblewrap", (one, one)), console)
+    shown = console.export_text()
+    assert "…" not in shown
+    for words in (
+        "the true meaning",
+        "6 of 8",
+        "state / files",
+        "0.25 [0.25, 0.25]",
+        "3000.0 [3000.0, 3000.0]",
+    ):
+        assert words in shown, words
 
 
 def test_bad_files(tmp_path, tasks, monkeypatch):

@@ -31,6 +31,13 @@ from tools.tool import Progress, silent
 __all__ = ["Built", "CodeBench", "Measured", "bench_code", "build", "print_bench"]
 
 _ROWS = ("read", "true")
+_SHARES = {
+    "built": "built",
+    "tests": "tests pass",
+    "answers": "answers",
+    "kind": "right kind",
+    "complete": "all of it",
+}
 _PARTS = ("entities", "fields", "relations", "features")
 _FIGURES = ("calls", "passes", "tokens_in", "tokens_out", "seconds")
 
@@ -100,10 +107,7 @@ class CodeBench:
 
     def _programs(self, row: str) -> dict[str, Any]:
         programs = [one.programs[row] for one in self.measured]
-        shares = {
-            name: mean_interval([getattr(built, name) for built in programs])
-            for name in ("built", "tests", "answers", "kind", "complete")
-        }
+        shares = {name: mean_interval([getattr(built, name) for built in programs]) for name in _SHARES}
         present = {
             part: tuple(sum(built.present[part][end] for built in programs) for end in (0, 1))
             for part in _PARTS
@@ -221,24 +225,25 @@ def _sides(relation: Sequence[str]) -> tuple[str, ...]:
 
 
 def print_bench(bench: CodeBench, console: Console) -> None:
-    """Print both tables, with what the arms were compared on."""
+    """Print what was built, what reading cost, and the state's cost by that of the other two."""
     found = bench.as_object()
-    programs = Table("program from", "built", "tests pass", "answers", "kind", "all of it", *_PARTS)
-    for row, title in zip(_ROWS, ("what was read", "the true meaning"), strict=True):
-        figures = found["programs"][row]
-        shares = [_share(figures[name]) for name in ("built", "tests", "answers", "kind", "complete")]
-        parts = ["{} of {}".format(*figures["present"][part]) for part in _PARTS]
-        programs.add_row(title, *shares, *parts)
     console.print(f"{found['conversations']} conversations, in {bench.sandbox}", highlight=False)
-    console.print(programs)
-    costs = Table("arm", "read exactly", *(name.replace("_", " ") for name in _FIGURES))
-    for arm in ARMS:
-        figures = found["arms"][arm]
-        costs.add_row(arm, _share(figures["exact"]), *(_figure(figures[name]) for name in _FIGURES))
-    for arm in found["state_by"]:
-        ratios = found["state_by"][arm]
-        costs.add_row(f"state / {arm}", "", *(_figure(ratios[name], 2) for name in _FIGURES))
-    console.print(costs)
+    programs = Table("program from", "what was read", "the true meaning")
+    rows = [found["programs"][row] for row in _ROWS]
+    for name, title in _SHARES.items():
+        programs.add_row(title, *(_share(row[name]) for row in rows))
+    for part in _PARTS:
+        programs.add_row(part, *("{} of {}".format(*row["present"][part]) for row in rows))
+    costs = Table("a conversation", *ARMS)
+    arms = [found["arms"][arm] for arm in ARMS]
+    costs.add_row("read exactly", *(_share(arm["exact"]) for arm in arms))
+    ratios = Table("", *(f"state / {arm}" for arm in found["state_by"]))
+    for name in _FIGURES:
+        title = name.replace("_", " ")
+        costs.add_row(title, *(_figure(arm[name]) for arm in arms))
+        ratios.add_row(title, *(_figure(ratio[name], 2) for ratio in found["state_by"].values()))
+    for table in (programs, costs, ratios):
+        console.print(table)
 
 
 def _share(interval: Interval) -> str:
