@@ -28,12 +28,12 @@ if TYPE_CHECKING:  # what loads the model's code is imported by the commands tha
     from planner import Answer, Planner
     from planner.report import Domain
 
+bench = typer.Typer(no_args_is_help=True, help="Measure the planner on tasks whose meaning is known.")
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Plan trips and projects and write programs from your own words, offline.",
 )
-bench = typer.Typer(no_args_is_help=True, help="Measure what the parts can do.")
 app.add_typer(bench, name="bench")
 _err = Console(stderr=True)
 
@@ -146,24 +146,44 @@ def code(
             metavar="DIR", help="Folder of the program: empty, missing, or one that was written before."
         ),
     ] = None,
+    function: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Functions with examples (.py), whose bodies are to be written."),
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, max=200, help="Bodies to try at a time.")] = 8,
+    repairs: Annotated[int, typer.Option(min=0, max=20, help="Rounds of repair for a function.")] = 2,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Send the functions to this OpenAI-compatible endpoint instead."),
+    ] = None,
+    endpoint_model: Annotated[str | None, typer.Option(help="Which of its models to ask.")] = None,
     diff: Annotated[bool, typer.Option("--diff", help="Print what changes, line by line.")] = False,
     as_json: AsJson = False,
     session: Session = None,
-    base: Base = None,
+    base: Annotated[
+        Path | None,
+        typer.Option(help="Folder of another base model; one without an adapter writes functions only."),
+    ] = None,
 ) -> None:
     """Write a program that keeps records, and test it; or revise the one of a session."""
+    from planner.code_models import chosen_model, reading_base
     from planner.given import given_code
     from planner.report import CODE
     from planner.write import write_code
 
+    def ask(planner: Planner) -> Answer:
+        model = chosen_model(base, endpoint=endpoint, name=endpoint_model)
+        given = given_code(out=out, diff=diff, functions=function, samples=samples, repairs=repairs)
+        return planner.code(_said(text), session=session, given=given, model=model)
+
     _answer(
         CODE,
-        lambda planner: planner.code(_said(text), session=session, given=given_code(out=out, diff=diff)),
+        ask,
         write_code,
         targets=(),
         as_json=as_json,
         session=session,
-        base=base,
+        base=reading_base(base) if function is not None else base,
     )
 
 
@@ -270,6 +290,32 @@ def multihop(
     except (ExperimentError, DataError, OSError) as error:
         _fail(str(error))
     typer.echo(f"{table(rows)}\n\n{by_hops(rows)}")
+
+
+@bench.command("code")
+def bench_code(
+    file: Annotated[Path, typer.Argument(help="Conversations with their meaning, one JSON object a line.")],
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many conversations.")] = None,
+    as_json: AsJson = False,
+    adapter: Annotated[Path | None, typer.Option(help="Other trained weights of the same base.")] = None,
+    base: Base = None,
+) -> None:
+    """Build programs from requests, run them, and count what reading costs in three ways."""
+    from planner import BaseError
+    from planner.bench.code import bench_code as measure
+    from planner.bench.code import print_bench
+    from planner.evaluate import EvaluationError
+
+    gc.enable()  # see main
+    with _progress(quiet=as_json) as tell:
+        try:
+            found = measure(file, limit=limit, base=base, adapter=adapter, progress=tell, note=_note)
+        except (EvaluationError, BaseError, OSError) as error:
+            _fail(str(error))
+    if as_json:
+        typer.echo(json.dumps(found.as_object()))
+    else:
+        print_bench(found, Console())
 
 
 @app.command()

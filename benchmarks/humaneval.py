@@ -39,15 +39,16 @@ from rich.table import Table
 from transformers import PreTrainedTokenizerBase
 
 from benchmarks.planner import machine
-from benchmarks.sampling import Sampled, Sampling, continuations
-from lpm_model.base import BaseError, load_for_training, load_model
+from lpm_model.base import BaseError, load_alone, load_model
 from lpm_model.decoder import WithHead
+from lpm_model.sampling import Sampled, Sampling, continuations
+from planner.bench.bootstrap import mean_interval
 from tools.cache import cache_dir
+from tools.code_writer.logic import body_end
 from tools.sandbox import Limits, Sandbox, find_sandbox
 
 _LIMITS = Limits(memory_mb=512, processes=16, seconds=5.0, disk_mb=16)
 _KS = (1, 10)
-_RESAMPLES = 10_000
 _ARMS = ("base", "retrofitted")
 
 
@@ -83,16 +84,6 @@ def read(path: Path) -> list[Problem]:
             raise ValueError(f"{path} does not hold problems in HumanEval's format: {error}") from error
 
 
-def body_end(text: str) -> int | None:
-    """Where the first line begins that is neither indented nor blank, after the first one."""
-    place = text.find("\n")
-    while 0 <= place < len(text) - 1:
-        if not text[place + 1].isspace():
-            return place
-        place = text.find("\n", place + 1)
-    return None
-
-
 def passes(sandbox: Sandbox, problem: Problem, solution: str) -> bool:
     """Whether the problem's test accepts a function: its text from the header to its end."""
     # Printed only where the test has come to its end: a program that leaves early does not know it.
@@ -117,14 +108,6 @@ def pass_at(k: int, samples: int, passed: int) -> float:
     if not 1 <= k <= samples:
         raise ValueError(f"pass@{k} cannot be told from {samples} samples")
     return 1.0 - comb(samples - passed, k) / comb(samples, k)
-
-
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """95% interval of the mean over problems, by the bootstrap."""
-    rng = np.random.default_rng(0)
-    means = values[rng.integers(len(values), size=(_RESAMPLES, len(values)))].mean(axis=1)
-    low, high = np.percentile(means, (2.5, 97.5))
-    return float(low), float(high)
 
 
 @dataclass(frozen=True)
@@ -180,7 +163,7 @@ def evaluate(
     for some, each in batches(problems, samples, batch):
         cues = [problem.cue for problem in some]
         found = continuations(model, tokenizer, cues, each, body_end, sampling, generator)
-        for problem, more in zip(some, found, strict=True):
+        for problem, more in zip(some, found.every, strict=True):
             written[problem.task_id] += more
         count = sum(map(len, written.values()))
         seconds = time.perf_counter() - began
@@ -204,8 +187,7 @@ def load(
         BaseError: If the base or the adapter is missing or does not fit.
     """
     if arm == "base":
-        model, tokenizer = load_for_training(base, cache_dir(), {})
-        model = model.fold().requires_grad_(False).eval()
+        model, tokenizer = load_alone(base, cache_dir())
     else:
         loaded = load_model(base, cache_dir(), adapter=adapter)
         model, tokenizer = loaded.model, loaded.tokenizer
@@ -217,8 +199,8 @@ def table(every: dict[str, tuple[list[Result], Spent]], ks: Sequence[int]) -> Ta
     found = Table("model", *(f"pass@{k}" for k in ks), "tokens", "tokens/s", "writing s", "testing s")
 
     def cell(values: np.ndarray) -> str:
-        low, high = interval(values)
-        return f"{values.mean():.1%} [{low:.1%}, {high:.1%}]"
+        mean, low, high = mean_interval(values)
+        return f"{mean:.1%} [{low:.1%}, {high:.1%}]"
 
     means = {
         arm: [np.array([result.pass_at(k) for result in results]) for k in ks]

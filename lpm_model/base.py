@@ -32,6 +32,7 @@ __all__ = [
     "adapter_file",
     "convert_embedded",
     "embedded_gguf",
+    "load_alone",
     "load_for_training",
     "load_model",
     "shipped_adapter",
@@ -193,6 +194,20 @@ def load_for_training(
         return retrofit(CausalDecoder, config, tensors, base_name=name, **memory), tokenizer
     except (KeyError, TypeError, ValueError) as error:
         raise BaseError(str(error)) from error
+
+
+def load_alone(base: str | Path | None, cache: Path) -> tuple[CausalDecoder, PreTrainedTokenizerBase]:
+    """Load a base for inference as it is, without an adapter: what it continues stands in its window.
+
+    Args:
+        base: As for ``load_model``; no adapter is needed, and one that is there is not read.
+        cache: As for ``load_model``.
+
+    Raises:
+        BaseError: If the base is missing, damaged or of a family that is not supported.
+    """
+    model, tokenizer = load_for_training(base, cache, {})
+    return model.fold().requires_grad_(False).eval(), tokenizer
 
 
 def _find(

@@ -16,10 +16,12 @@ from lpm_model.state import StateFileError
 from planner.answer import Answer, Status, UsageReport
 from planner.brought import Brought
 from planner.calibration import calibration_of
+from planner.code_models import chosen_model
 from planner.loop import Budget, BudgetSpent, TurnState, build_loop, remembered
 from planner.reader import LPMReader, Reader, Reading, TooLong, Usage
 from planner.sessions import SessionError, kept_values, open_session, sessions_file, thread
 from tools.cache import cache_dir
+from tools.code_writer.logic import CodeModel
 from tools.code_writer.tool import code_tool
 from tools.code_writer.types import CodeGiven
 from tools.registry import TOOLS
@@ -102,20 +104,35 @@ class Planner:
             return self._without_words(self._tools(("project",), brought)["project"])
         return self.plan(text, session=session, tools=("project",), given=Brought(project=given or Given()))
 
-    def code(self, text: str, *, session: str | None = None, given: CodeGiven | None = None) -> Answer:
+    def code(
+        self,
+        text: str,
+        *,
+        session: str | None = None,
+        given: CodeGiven | None = None,
+        model: Callable[[], CodeModel] | None = None,
+    ) -> Answer:
         """Make a program and test it, or revise the one of a session; see ``plan``.
 
         The program is in ``Answer.result``; ``planner.write.write_code`` puts it into its folder.
 
         Args:
-            given: The folder that it is for, which a session remembers.
+            given: The folder that it is for, and functions to write; a session remembers both.
+            model: Makes what writes the functions; by default the base alone, as text in its window.
 
         Raises:
-            BadInput: If the folder cannot be used.
+            BadInput: If the folder or the functions cannot be used.
+            OSError: If ``model`` cannot be reached.
         """
-        return self.plan(text, session=session, tools=("code",), given=Brought(code=given or CodeGiven()))
+        brought = Brought(code=given or CodeGiven())
+        return self.plan(text, session=session, tools=("code",), given=brought, code_model=model)
 
-    def _tools(self, names: Collection[str], brought: Brought) -> dict[str, Tool]:
+    def _tools(
+        self,
+        names: Collection[str],
+        brought: Brought,
+        code_model: Callable[[], CodeModel] | None = None,
+    ) -> dict[str, Tool]:
         """The tools of these names, with what was given."""
         tools = {name: TOOLS[name] for name in names}
         if "project" in tools:
@@ -124,7 +141,7 @@ class Planner:
             given = given.model_copy(update={"templates": given.templates or folder})
             tools["project"] = project_tool(given=given)
         if "code" in tools:
-            tools["code"] = code_tool(brought.code)
+            tools["code"] = code_tool(brought.code, model=code_model or chosen_model(self._base))
         return tools
 
     def _without_words(self, tool: Tool) -> Answer:
@@ -148,6 +165,7 @@ class Planner:
         session: str | None = None,
         tools: Collection[str] = tuple(TOOLS),
         given: Brought | None = None,
+        code_model: Callable[[], CodeModel] | None = None,
     ) -> Answer:
         """Take one turn.
 
@@ -156,6 +174,7 @@ class Planner:
             session: Name of the session to continue or start; None remembers nothing.
             tools: Names of the tools that may be called.
             given: What the turn comes with beside words. A session remembers it.
+            code_model: See ``code``.
 
         Raises:
             BaseError: If the model cannot be loaded.
@@ -172,7 +191,7 @@ class Planner:
         try:
             with open_session(self._sessions, session) as store:
                 brought = (given or Brought()).after(_given_before(store, session))
-                callable_ = self._tools(tools, brought)
+                callable_ = self._tools(tools, brought, code_model)
                 remembers = session is not None
                 loop = build_loop(self.reader(), callable_, limits, self._progress, remembers=remembers)
                 graph = loop.compile(checkpointer=store)
@@ -238,8 +257,16 @@ def _answer(done: TurnState, session: str | None, began: float) -> Answer:
         warnings=warnings,
         session=session or "",
         turn=len(ledger) if remembered(done) else 0,
-        usage=_report(done["usage"], began),
+        usage=_report(done["usage"] + _spent_by_tool(done), began),
     )
+
+
+def _spent_by_tool(done: TurnState) -> Usage:
+    """What models cost that the tool asked."""
+    if "result" not in done:
+        return Usage()
+    spent = TOOLS[done["reading"].tool].spent(done["result"])
+    return Usage(spent.model_calls, spent.tokens_in, spent.tokens_out)
 
 
 def _report(usage: Usage, began: float) -> UsageReport:

@@ -20,7 +20,11 @@ class Brought(BaseModel):
 
     def after(self, earlier: Brought) -> Brought:
         """This, with what was given before and still holds."""
-        code = self.code.model_copy(update={"out": self.code.out or earlier.code.out})
+        kept = {
+            "out": self.code.out or earlier.code.out,
+            "functions": self.code.functions or earlier.code.functions,
+        }
+        code = self.code.model_copy(update=kept)
         return Brought(project=self.project.after(earlier.project), code=code)
 
     def kept(self) -> Brought:

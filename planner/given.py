@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from tools.code_writer.folder import look
+from tools.code_writer.logic import read_logic
 from tools.code_writer.types import CodeGiven
 from tools.scheduler.files import read_plan
 from tools.scheduler.files.entries import date_of, number_of, share_of
@@ -16,15 +17,35 @@ from tools.tool import BadInput
 __all__ = ["given_code", "given_project"]
 
 
-def given_code(*, out: Path | None, diff: bool) -> CodeGiven:
+def given_code(
+    *, out: Path | None, diff: bool, functions: Path | None, samples: int, repairs: int
+) -> CodeGiven:
     """The options' values; the folder as an absolute path, so that a session finds it again.
 
     Raises:
-        BadInput: If the folder cannot be written, or holds something that is not ours.
+        BadInput: If the folder cannot be written or holds something that is not ours, or the functions cannot
+            be used.
     """
     if out is not None:
         look(out)
-    return CodeGiven(out=None if out is None else out.absolute(), diff=diff)
+    return CodeGiven(
+        out=None if out is None else out.absolute(),
+        diff=diff,
+        functions="" if functions is None else _functions(functions),
+        samples=samples,
+        repairs=repairs,
+    )
+
+
+def _functions(file: Path) -> str:
+    if not file.is_file():
+        raise BadInput(f"cannot read {file}: it is not a plain file")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"cannot read {file}: {error}") from error
+    read_logic(text)
+    return text
 
 
 def given_project(

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-__all__ = ["wrong_fields"]
+__all__ = ["plain_name", "wrong_fields"]
 
 _ARTICLES = {"the", "a", "an"}
 _IN_NAMES = " ,.-_"
@@ -28,7 +28,7 @@ def wrong_fields(means: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[st
 def _comparable(field: str, means: Mapping[str, Any], wanted: Mapping[str, Any]) -> Any:
     value = means.get(field)
     if isinstance(value, str):
-        return _name(value)
+        return plain_name(value)
     if not isinstance(value, list | tuple):
         return value
     parts: dict[str, Callable[[Any], Any]] = {
@@ -37,35 +37,36 @@ def _comparable(field: str, means: Mapping[str, Any], wanted: Mapping[str, Any])
         "relations": _relation,
         "entities": functools.partial(_entity, counted=_fields_of(wanted.get("entities") or ())),
     }
-    comparable: Callable[[Any], Any] = parts.get(field, _name)
+    comparable: Callable[[Any], Any] = parts.get(field, plain_name)
     found = [comparable(part) for part in value]
     in_order = field == "via" and wanted.get("via_order") != "any"
     return found if in_order else sorted(found)
 
 
-def _name(text: Any) -> str:
+def plain_name(text: Any) -> str:
+    """A name as it is compared: in small letters, without articles and punctuation."""
     kept = "".join(c if c.isalnum() or c in _IN_NAMES else " " for c in str(text).lower())
     return " ".join(word for word in kept.split() if word not in _ARTICLES)
 
 
 def _task(task: Mapping[str, Any]) -> tuple[Any, ...]:
-    after, who = (tuple(sorted(map(_name, task.get(key) or ()))) for key in ("after", "who"))
-    return _name(task["name"]), float(task["days"]), after, who
+    after, who = (tuple(sorted(map(plain_name, task.get(key) or ()))) for key in ("after", "who"))
+    return plain_name(task["name"]), float(task["days"]), after, who
 
 
 def _relation(relation: Collection[str]) -> tuple[str, ...]:
-    return tuple(map(_name, relation))
+    return tuple(map(plain_name, relation))
 
 
 def _absence(absence: Mapping[str, Any]) -> tuple[str, ...]:
-    return _name(absence["who"]), absence["from"], absence["to"]
+    return plain_name(absence["who"]), absence["from"], absence["to"]
 
 
 def _entity(entity: Mapping[str, Any], counted: Mapping[str, Collection[str]]) -> tuple[Any, ...]:
-    name = _name(entity["name"])
-    fields = {_name(key): _name(kind) for key, kind in (entity.get("fields") or {}).items()}
+    name = plain_name(entity["name"])
+    fields = {plain_name(key): plain_name(kind) for key, kind in (entity.get("fields") or {}).items()}
     return name, tuple(sorted((key, kind) for key, kind in fields.items() if key in counted.get(name, ())))
 
 
 def _fields_of(entities: Collection[Mapping[str, Any]]) -> dict[str, set[str]]:
-    return {_name(e["name"]): set(map(_name, e.get("fields") or {})) for e in entities}
+    return {plain_name(e["name"]): set(map(plain_name, e.get("fields") or {})) for e in entities}

@@ -7,12 +7,15 @@ import pytest
 from typer.testing import CliRunner
 
 import cli
-from planner import Planner
+from planner import Planner, code_models
 from planner import agent as agents
 from tests.fakes import NOTHING, FakeReader, Says
+from tools.code_writer import rendering
+from tools.code_writer.logic import Proposed
 from tools.code_writer.tool import code_tool
 from tools.code_writer.verify import NOT_RUN
 from tools.sandbox import Outcome, find_sandbox
+from tools.tool import Spent
 
 TASKS = "code | build library | entity Task; title str, done bool"
 DUE = "code | build library | entity Task; title str, done bool, due date | with timestamps"
@@ -156,6 +159,94 @@ def test_what_is_missing_is_asked(run, tmp_path):
     assert found["program"] is None and found["questions"][0]["candidates"] == ["rest_api", "cli", "library"]
     assert not (tmp_path / "x").exists()
     assert run("nonsense", says=NOTHING).exit_code == 4
+
+
+def test_a_program_that_cannot_be_made_leaves_nothing(run, tmp_path, monkeypatch):
+    """A full disk, for instance, while ruff formats."""
+
+    def full(folder, *words):
+        raise rendering.RenderError("ruff format: No space left on device")
+
+    monkeypatch.setattr(rendering, "_run", full)
+    result = run("anything", "--out", tmp_path / "tasks", "--json", says=TASKS)
+    assert result.exit_code == 2 and "No space left" in only_object(result)["error"]
+    assert [path.name for path in tmp_path.iterdir()] == ["data"] or not list(tmp_path.iterdir())
+
+
+FEE = '''def late_fee(days: int) -> int:
+    """Cents for a late book.
+
+    >>> late_fee(3)
+    30
+    """
+'''
+
+
+@pytest.fixture
+def bodies(monkeypatch):
+    """What was asked for functions, and with which options; every answer is the same body."""
+    asked: list[object] = []
+
+    class Model:
+        name = "scripted"
+
+        def propose(self, task, count):
+            asked.append((task.function.name, count, task.failed and task.failed.reason))
+            return Proposed(("    return 10 * days",), Spent(model_calls=7, tokens_in=20, tokens_out=5))
+
+    def chosen(base, **options):
+        asked.append(options)
+        return Model
+
+    monkeypatch.setattr(code_models, "chosen_model", chosen)
+    return asked
+
+
+def test_a_function_that_cannot_be_written_is_reported(run, tmp_path, bodies):
+    """The trusting sandbox never comes to the end of a trial, so no body passes."""
+    file = tmp_path / "rules.py"
+    file.write_text(FEE)
+    words = ["anything", "--out", tmp_path / "tasks", "--function", file, "--samples", 4, "--repairs", 1]
+    sandbox = Trusting(("kind: library", True), ("entity: Task", True))
+    result = run(*words, "--session", "s", "--json", says=TASKS, sandbox=sandbox)
+    assert result.exit_code == 3, result.output
+    found = only_object(result)
+    (fee,) = found["program"]["functions"]
+    assert (fee["name"], fee["state"], fee["tried"], fee["repairs"]) == ("late_fee", "stub", 1, 1)
+    assert [c["constraint"] for c in found["checks"] if not c["satisfied"]] == ["function: late_fee"]
+    assert any("late_fee is not written" in warning for warning in found["warnings"])
+    assert bodies[:2] == [{"endpoint": None, "name": None}, ("late_fee", 4, None)]
+    assert bodies[2][2] and len(bodies) == 3, "the failure was shown once"
+    assert found["usage"]["model_calls"] >= 14 and found["usage"]["tokens_in"] >= 40
+    text = (tmp_path / "tasks/src/task_lib/logic.py").read_text()
+    assert "# NOT WRITTEN" in text and "raise NotImplementedError" in text
+    assert "xfail" in (tmp_path / "tasks/tests/test_logic.py").read_text()
+    again = run("and due dates", "--session", "s", says=DUE)
+    assert again.exit_code == 3 and "broken function: late_fee: not written" in again.stdout
+    assert "NOT WRITTEN" in (tmp_path / "tasks/src/task_lib/logic.py").read_text(), "a session remembers them"
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "reason"),
+    [
+        (None, [], "cannot read"),
+        ("\udcff", [], "cannot read"),
+        ("def f(:", [], "not Python"),
+        ("def f(x) -> int: ...\nassert f(1) == 1", [], "does not say the type of x"),
+        (FEE, ["--endpoint", "nowhere", "--endpoint-model", "big"], "no address"),
+        (FEE, ["--endpoint", "http://127.0.0.1:9/v1"], "which of its models"),
+        (FEE, ["--endpoint", "http://127.0.0.1:9/v1", "--endpoint-model", "big"], "cannot be asked"),
+        (FEE.replace("late_fee(days", "late_fee(l"), [], "ruff"),
+    ],
+)
+def test_functions_that_cannot_be_used(run, tmp_path, text, options, reason):
+    file = tmp_path / "rules.py"
+    if text is not None:
+        file.write_text(text, errors="surrogateescape")
+    words = ["anything", "--out", tmp_path / "tasks", "--function", file, *options]
+    result = run(*words, "--json", says=TASKS)
+    assert result.exit_code == 2 and reason in only_object(result)["error"], result.output
+    assert not (tmp_path / "tasks").exists()
 
 
 @pytest.mark.parametrize("as_json", [True, False])

@@ -1,10 +1,11 @@
-"""Written programs: ruff, mypy and their own tests.
+"""Written programs: ruff, mypy, their own tests and the probe of every wish.
 
-For each kind of program six are run that let any two features meet in all four ways (on-on, on-off, off-on,
-off-off): their tests pass and mypy (strict) finds nothing in their code, nor in the tests of the one with
-every feature. Beyond that every single feature and every pair with nothing else is rendered for each kind,
-which includes ruff, and compiled. Names and sizes that a person may come up with are tried on the
-specification by hypothesis, and the worst of them on a whole program.
+For each kind of program six are run in the sandbox that let any two features meet in all four ways (on-on,
+on-off, off-on, off-off): their tests pass, the probe finds every record, relation and feature, and ruff and
+mypy (strict) find nothing in their code, nor in the tests of the one with every feature. Beyond that
+every single feature and every pair with nothing else is rendered for each kind, which includes ruff, and
+compiled. Names and sizes that a person may come up with are tried on the specification by hypothesis, and the
+worst of them on a whole program.
 """
 
 import ast
@@ -20,6 +21,9 @@ from tests.programs import KINDS, ROWS, call, python, specified, written
 from tools.code_writer.arguments import FEATURES, TYPES, CodeArguments, Entity
 from tools.code_writer.rendering import render
 from tools.code_writer.resolve import Resolved, resolve
+from tools.code_writer.types import CodeAnswer, CodeGiven, CodeRequest
+from tools.code_writer.verify import verify
+from tools.sandbox import find_sandbox
 
 
 def test_the_programs_let_any_two_features_meet_in_all_ways():
@@ -38,13 +42,36 @@ def programs(tmp_path_factory):
     }
 
 
+@pytest.mark.skipif(find_sandbox() is None, reason="nothing to run a program in")
 @pytest.mark.parametrize("kind", KINDS)
-def test_their_own_tests_pass(programs, kind):
-    folders = [folder for (its_kind, _), folder in programs.items() if its_kind == kind]
+def test_whatever_features_meet_their_tests_pass_and_the_probe_finds_them(kind):
+    sandbox = find_sandbox()
+
+    def checked(row):
+        arguments = call(kind, row)
+        request = CodeRequest(
+            call=arguments, specification=specified(arguments), warnings=(), given=CodeGiven()
+        )
+        files = render(request.specification)
+        package = request.specification.package
+        answer = CodeAnswer(package=package, files=files, changes=(), diff="", warnings=())
+        return verify(request, answer, sandbox)
+
     with ThreadPoolExecutor(2) as pool:
-        done = pool.map(lambda folder: python(folder, "-m", "pytest", "--tb=short"), folders)
-    for folder, tested in zip(folders, done, strict=True):
-        assert tested.returncode == 0, f"{folder.name}: {tested.stdout[-4000:]}"
+        for row, checks in zip(ROWS, pool.map(checked, ROWS), strict=True):
+            assert not [check for check in checks if not check.satisfied], sorted(row)
+            asked = {check.constraint for check in checks}
+            assert {"its tests pass", "entity: Book", "relation: Book belongs_to Author"} <= asked
+            assert {f"feature: {feature}" for feature in row} == {
+                name for name in asked if name.startswith("feature: ")
+            }
+
+
+def test_ruff_finds_nothing_in_their_code(programs, tmp_path):
+    folders = programs.values()
+    for words in (("check",), ("format", "--check")):
+        done = python(tmp_path, "-m", "ruff", *words, "--no-cache", *folders)
+        assert done.returncode == 0, (words, done.stdout[-4000:])
 
 
 def test_mypy_finds_nothing_in_their_code(programs, tmp_path):

@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from benchmarks import humaneval
-from benchmarks.humaneval import Problem, batches, body_end, interval, pass_at, passes, read, score
-from benchmarks.sampling import Sampled, Sampling, chosen, continuations
+from benchmarks.humaneval import Problem, batches, pass_at, passes, read, score
 from lpm_model.retrofit import save_adapter
+from lpm_model.sampling import Sampled, Sampling, chosen, continuations
+from planner.bench.bootstrap import mean_interval, ratio_interval
 from tests.talking import TOKENIZER, save_base, talking_base, talking_model
+from tools.code_writer.logic import body_end
 from tools.sandbox import find_sandbox
 
 DOUBLE = Problem(
@@ -59,9 +61,19 @@ def test_no_estimate_from_too_few(k, samples):
 def test_the_interval_holds_the_mean_and_narrows():
     few, many = np.array([0.0, 1.0] * 10), np.array([0.0, 1.0] * 1000)
     for values in (few, many):
-        low, high = interval(values)
-        assert low < 0.5 < high
-    assert math.dist(interval(many), (0.5, 0.5)) < math.dist(interval(few), (0.5, 0.5))
+        mean, low, high = mean_interval(values)
+        assert mean == 0.5 and low < 0.5 < high
+    assert math.dist(mean_interval(many), (0.5,) * 3) < math.dist(mean_interval(few), (0.5,) * 3)
+
+
+def test_a_ratio_is_of_pairs():
+    ours, theirs = [1.0, 2.0, 3.0] * 8, [2.0, 4.0, 6.0] * 8
+    assert ratio_interval(ours, theirs) == pytest.approx((0.5, 0.5, 0.5))
+    ratio, low, high = ratio_interval(ours, theirs[::-1])
+    assert low < ratio < high and ratio == pytest.approx(0.5)
+    for wrong in ([1.0], [0.0] * 24):
+        with pytest.raises(ValueError, match="same units"):
+            ratio_interval(ours, wrong)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +162,9 @@ def test_a_batch_is_continued_as_each_alone(family):
     assert len({sampled.tokens for sampled in expected}) > 1  # rows leave the batch one after the other
     greedy = Sampling(temperature=0, max_tokens=12)
     found = continuations(model, TOKENIZER, prompts, 2, end, greedy, torch.Generator())
-    assert found == [[sampled, sampled] for sampled in expected]
+    assert found.every == [[sampled, sampled] for sampled in expected]
+    # One call reads all prompts and draws the first tokens; every further one draws a token of each row.
+    assert found.forwards == max(sampled.tokens for sampled in expected)
 
 
 def test_tokens_are_drawn_by_their_probability():

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["BadInput", "Check", "Progress", "Proposal", "Question", "Questions", "Tool", "silent"]
+__all__ = ["BadInput", "Check", "Progress", "Proposal", "Question", "Questions", "Spent", "Tool", "silent"]
 
 Progress = Callable[[str, float], None]
 """Told about long work: a stage in words and the share done, 0 to 1."""
@@ -35,6 +35,29 @@ class Check(BaseModel):
     constraint: str
     satisfied: bool
     evidence: str
+
+
+class Spent(BaseModel):
+    """What a model that a tool itself asked has cost.
+
+    Attributes:
+        model_calls: Forward passes of a model on this machine; requests to another.
+        tokens_in: Tokens read.
+        tokens_out: Tokens written.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    model_calls: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(
+            model_calls=self.model_calls + other.model_calls,
+            tokens_in=self.tokens_in + other.tokens_in,
+            tokens_out=self.tokens_out + other.tokens_out,
+        )
 
 
 class Question(BaseModel):
@@ -106,6 +129,7 @@ class Tool:
         warnings: What the person should know about an answer.
         verify: Checks an answer against its request, independently of how it was found.
         summary: The answer in one line, as the agent will remember it.
+        spent: What models that the tool itself asked have cost.
     """
 
     name: str
@@ -118,3 +142,4 @@ class Tool:
     warnings: Callable[[Any], tuple[str, ...]]
     verify: Callable[[Any, Any], tuple[Check, ...]]
     summary: Callable[[Any], str]
+    spent: Callable[[Any], Spent] = lambda _answer: Spent()

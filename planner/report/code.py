@@ -28,6 +28,7 @@ def _fields(answer: Answer) -> dict[str, Any]:
         "package": found.package,
         "files": sorted(found.files),
         "changes": [change.model_dump() for change in found.changes],
+        "functions": [function.model_dump() for function in found.functions],
     }
     return {"program": program | ({"diff": found.diff} if request.given.diff else {})}
 

@@ -1,7 +1,8 @@
 """From a specification to the files of a program.
 
 Templates make the text; ruff sorts imports, drops those that a program does not need, and formats. Nothing
-of the person's own text gets into a file but names, made safe, and the values of fixed choices, as literals.
+of the person's own text gets into a file but names, made safe, and the values of fixed choices, as literals;
+and, where the person brought functions, these in two files of their own.
 """
 
 from __future__ import annotations
@@ -9,16 +10,18 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tools.cache import cache_dir
+from tools.code_writer.logic import Logic, Written, module_text, tests_text
 from tools.code_writer.specification import EntitySpec, FieldSpec, Kind, Specification
 
-__all__ = ["RenderError", "render"]
+__all__ = ["RenderError", "complaint", "files_about", "logic_path", "render"]
 
 _ABOUT_FEATURES = {
     "auth": "Only who is logged in gets in. Passwords are hashed (scrypt).",
@@ -44,22 +47,71 @@ _DEVELOPMENT = ("mypy", "pytest", "ruff")
 _SECONDS = 120.0  # for ruff, on the largest program
 
 
-class RenderError(RuntimeError):
-    """The files of a program cannot be made; the message says why."""
+class RenderError(OSError):
+    """The files of a program cannot be made, on a full disk for instance; the message says why."""
 
 
-def render(program: Specification) -> dict[str, str]:
+def render(
+    program: Specification, logic: Logic | None = None, functions: Sequence[Written] = ()
+) -> dict[str, str]:
     """The files of a program: path from its folder -> text.
+
+    Args:
+        program: What is built.
+        logic: The functions that the person brought.
+        functions: What became of each of them.
 
     Raises:
         RenderError: If ruff cannot be run, or finds what it cannot mend.
     """
-    context = _context(program)
+    context = _context(program) | {"functions": functions}
     files: dict[str, str] = {}
     for path, template, more in _plan(program):
         files[path] = _ENVIRONMENT.get_template(f"{template}.j2").render({**context, **more})
     files[f"src/{program.package}/py.typed"] = ""
+    if logic is not None:
+        files |= _logic(program.package, logic, functions)
     return _formatted(files)
+
+
+def files_about(program: Specification) -> dict[str, str]:
+    """Files that are about one kind of record: path -> the name of that kind, as it was asked for."""
+    return {path: more["e"].said for path, _, more in _plan(program) if "e" in more}
+
+
+def logic_path(package: str) -> str:
+    """Where the functions that a person brought stand in a program."""
+    return f"src/{package}/logic.py"
+
+
+def _logic(package: str, logic: Logic, functions: Sequence[Written]) -> dict[str, str]:
+    bodies = {found.name: found.body for found in functions if found.body}
+    reasons = {found.name: found.reason for found in functions}
+    return {
+        logic_path(package): module_text(logic, bodies, reasons),
+        "tests/test_logic.py": tests_text(logic, package, frozenset(bodies)),
+    }
+
+
+def complaint(program: Specification, logic: Logic, functions: Sequence[Written]) -> str:
+    """What ruff cannot mend or mypy finds in functions and their tests; empty if nothing.
+
+    Neither of them runs the code.
+    """
+    context = _context(program) | {"functions": functions}
+    files = _logic(program.package, logic, functions) | {
+        "pyproject.toml": _ENVIRONMENT.get_template("project/pyproject.toml.j2").render(context),
+        f"src/{program.package}/__init__.py": '"""The program."""\n',
+    }
+    with tempfile.TemporaryDirectory(prefix="lpm-style-") as name:
+        folder = Path(name)
+        try:
+            _write(folder, files)
+            _format(folder)
+        except RenderError as error:
+            return str(error)
+        done = _run(folder, "mypy", "--no-error-summary", "--cache-dir", str(cache_dir() / "mypy"))
+        return "" if done.returncode == 0 else f"mypy: {(done.stdout + done.stderr).strip()[:500]}"
 
 
 def _context(program: Specification) -> dict[str, Any]:
@@ -200,25 +252,33 @@ def _others(entity: EntitySpec) -> list[str]:
 def _formatted(files: Mapping[str, str]) -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="lpm-render-") as name:
         folder = Path(name)
-        for path, text in files.items():
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8")
-        for words in (("check", "--fix", "--exit-zero"), ("format",), ("check",)):
-            _ruff(folder, *words)
+        _write(folder, files)
+        _format(folder)
         return {path: (folder / path).read_text(encoding="utf-8") for path in files}
 
 
-def _ruff(folder: Path, *words: str) -> None:
-    command = [sys.executable, "-m", "ruff", *words, "--quiet", "--no-cache", "."]
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    for path, text in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+
+
+def _format(folder: Path) -> None:
+    for words in (("check", "--fix", "--exit-zero"), ("format",), ("check",)):
+        done = _run(folder, "ruff", *words, "--quiet", "--no-cache", "--output-format=concise", ".")
+        if done.returncode != 0:
+            raise RenderError(f"ruff {words[0]}: {(done.stdout + done.stderr)[:2000]}")
+
+
+def _run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", *words]
     try:
-        done = subprocess.run(
+        return subprocess.run(
             command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise RenderError(f"ruff cannot be run: {error}") from error
-    if done.returncode != 0:
-        raise RenderError(f"ruff {words[0]}: {(done.stdout + done.stderr)[:2000]}")
+        raise RenderError(f"{words[0]} cannot be run: {error}") from error
 
 
 # How a field is written in the places where its type plays a part.

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from tools.code_writer.arguments import CodeArguments
+from tools.code_writer.logic import Written
 from tools.code_writer.specification import Specification
+from tools.tool import Spent
 
 __all__ = ["Change", "ChangeKind", "CodeAnswer", "CodeGiven", "CodeRequest"]
 
@@ -22,12 +24,18 @@ class CodeGiven(BaseModel):
     Attributes:
         out: Folder of the program; None writes nothing.
         diff: Whether the differences from what stands there are wanted.
+        functions: Text of a file of functions to be written, see ``logic.read_logic``; empty for none.
+        samples: Bodies to ask for at a time.
+        repairs: Most rounds of repair for a function.
     """
 
     model_config = ConfigDict(frozen=True)
 
     out: Path | None = None
     diff: bool = False
+    functions: str = ""
+    samples: int = Field(default=8, ge=1)
+    repairs: int = Field(default=2, ge=0)
 
 
 class CodeRequest(BaseModel):
@@ -66,6 +74,8 @@ class CodeAnswer(BaseModel):
         changes: What becomes of the files that stand there; the others stay as they are.
         diff: The changes in the form of ``diff -u``, if they were wanted.
         warnings: What the person should know.
+        functions: What became of every function that was to be written.
+        spent: What writing them cost.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -75,3 +85,5 @@ class CodeAnswer(BaseModel):
     changes: tuple[Change, ...]
     diff: str
     warnings: tuple[str, ...]
+    functions: tuple[Written, ...] = ()
+    spent: Spent = Spent()

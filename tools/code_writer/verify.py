@@ -14,6 +14,8 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from tools.code_writer import probe
+from tools.code_writer.logic import body_of, judged, read_logic
+from tools.code_writer.rendering import logic_path
 from tools.code_writer.specification import Specification
 from tools.code_writer.types import CodeAnswer, CodeRequest
 from tools.sandbox import Limits, Outcome, Sandbox
@@ -34,7 +36,7 @@ def verify(request: CodeRequest, answer: CodeAnswer, sandbox: Sandbox | None) ->
     parsed = _parsed(answer)
     if sandbox is None or not parsed.satisfied:
         why = NOT_RUN if sandbox is None else "the code is not Python"
-        return (parsed, Check(constraint="it works", satisfied=False, evidence=why))
+        return (parsed, Check(constraint="it works", satisfied=False, evidence=why), *_stubs(answer))
     each = _SECONDS_EACH * len(request.specification.entities)
     limits = Limits(seconds=min(_SECONDS + each, _MOST_SECONDS))
     with tempfile.TemporaryDirectory(prefix="lpm-verify-") as name:
@@ -48,7 +50,38 @@ def verify(request: CodeRequest, answer: CodeAnswer, sandbox: Sandbox | None) ->
         (folder / _PLAN).write_text(_plan(request.specification), encoding="utf-8")
         command = [sys.executable, _PROBE, _PLAN]
         probed = sandbox.run(command, folder, limits=limits, environment=_ENVIRONMENT)
-    return (parsed, _tested(tested, sandbox), *_probed(probed, request.specification))
+    functions = _functions(request, answer, sandbox)
+    return (parsed, _tested(tested, sandbox), *_probed(probed, request.specification), *functions)
+
+
+def _stubs(answer: CodeAnswer) -> tuple[Check, ...]:
+    return tuple(
+        Check(constraint=f"function: {found.name}", satisfied=False, evidence=f"not written: {found.reason}")
+        for found in answer.functions
+        if found.state == "stub"
+    )
+
+
+def _functions(request: CodeRequest, answer: CodeAnswer, sandbox: Sandbox) -> tuple[Check, ...]:
+    """Every function that was to be written, tried once more as it stands in the program."""
+    if not request.given.functions:
+        return ()
+    logic, text = read_logic(request.given.functions), answer.files[logic_path(answer.package)]
+    stubs = {check.constraint: check for check in _stubs(answer)}
+    bodies = {function.name: body_of(text, function.name) or "" for function in logic.functions}
+    found = []
+    for function, written in zip(logic.functions, answer.functions, strict=True):
+        constraint = f"function: {function.name}"
+        if constraint in stubs:
+            found.append(stubs[constraint])
+            continue
+        failed = judged(logic, bodies, function, bodies[function.name], sandbox)
+        count = function.examples + len(function.tests)
+        how = "it stood there" if written.state == "kept" else f"{written.tried} tried"
+        how += f", {written.repairs} rounds of repair" if written.repairs else ""
+        evidence = failed.reason if failed else f"all of its {count} examples and tests hold ({how})"
+        found.append(Check(constraint=constraint, satisfied=failed is None, evidence=evidence))
+    return tuple(found)
 
 
 def _parsed(answer: CodeAnswer) -> Check:

@@ -10,6 +10,8 @@ from transformers import PreTrainedTokenizerBase
 
 from lpm_model.decoder import WithHead
 
+__all__ = ["Continued", "Sampled", "Sampling", "chosen", "continuations"]
+
 _LEAVING = 0.8  # rows that ended are dropped when at most this share still runs, since the rest is copied
 _CANDIDATES = (
     200  # tokens among which is drawn, at most: sorting the whole vocabulary takes longer than the model
@@ -37,6 +39,14 @@ class Sampled:
 
     text: str
     tokens: int
+
+
+@dataclass(frozen=True)
+class Continued:
+    """What follows each prompt, continuation by continuation, and how many calls of the model it took."""
+
+    every: list[list[Sampled]]
+    forwards: int
 
 
 class Window:
@@ -91,7 +101,7 @@ def continuations(
     end: Callable[[str], int | None],
     sampling: Sampling,
     generator: torch.Generator,
-) -> list[list[Sampled]]:
+) -> Continued:
     """Continuations of every prompt, in one batch.
 
     Args:
@@ -118,8 +128,9 @@ def continuations(
     ended: set[int] = set()
     rows_of = torch.arange(len(prompts), device=device).repeat_interleave(each)
     window.select(rows_of)
+    forwards = 1
     mask, logits = mask[rows_of], logits[rows_of]
-    for _ in range(sampling.max_tokens):
+    for step in range(1, sampling.max_tokens + 1):
         tokens = chosen(logits.float(), sampling, generator)
         for row, token in zip(running, tokens.tolist(), strict=True):
             if row in ended:
@@ -133,7 +144,7 @@ def continuations(
                 texts[row] = texts[row][:cut]
                 ended.add(row)
         places = [place for place, row in enumerate(running) if row not in ended]
-        if not places:
+        if not places or step == sampling.max_tokens:
             break
         if len(places) <= _LEAVING * len(running):
             kept = torch.tensor(places, device=device)
@@ -142,5 +153,6 @@ def continuations(
         mask = torch.cat((mask, mask.new_ones(len(mask), 1)), dim=1)
         options = {"attention_mask": mask, "past_key_values": window}
         logits = model.run(tokens[:, None], logits_to_keep=1, **options).logits[:, -1]
+        forwards += 1
     every = [Sampled(text, len(tokens)) for text, tokens in zip(texts, written, strict=True)]
-    return [every[n : n + each] for n in range(0, len(every), each)]
+    return Continued([every[n : n + each] for n in range(0, len(every), each)], forwards)

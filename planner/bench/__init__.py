@@ -1,0 +1,1 @@
+"""Measure the planner on files of tasks whose meaning is known."""
