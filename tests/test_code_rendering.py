@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, combinations, product
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.programs import KINDS, ROWS, call, python, specified, written
@@ -141,6 +141,7 @@ def calls(draw):
 
 
 @given(calls())
+@example(CodeArguments(kind="rest_api", entities=(Entity(name="A", fields={}),)))
 def test_every_name_becomes_safe_or_is_asked_about(arguments):
     found = resolve(arguments)
     if not isinstance(found, Resolved):

@@ -39,8 +39,10 @@ RESERVED_ENUMS = frozenset(
 )
 """Classes that stand beside those of fixed values."""
 
-RESERVED_PLURALS = frozenset({"auth", "credentials", "docs", "health", "openapi", "redoc", "store"})
-"""Tables and paths that a program keeps for itself."""
+RESERVED_PLURALS = frozenset(
+    {"auth", "credentials", "docs", "health", "openapi", "redoc", "store", *keyword.kwlist}
+)
+"""Tables and paths that a program keeps for itself, and words of Python: of an "A" there are "as"."""
 
 # What the rendered classes and functions call things within reach of a field's name, and constants of SQL.
 _IN_SCOPE = frozenset(
