@@ -21,7 +21,7 @@ softmax, so a token reads memory only as far as memory answers better than its w
 the layer's own key and value projections W_kv, (2 * kv_dim, D), seen along r directions, B^T W_kv, and
 W_up as B, whose columns are those directions: slots then speak the language that the pretrained queries
 understand. With r = 2 * kv_dim, B is the identity; a narrower B comes from the projections
-(``lpm_model.retrofit``) or from what they bring on real text (``lpm_model.narrowing``). W_m starts as
+(``lpm_model.retrofit``) or from what they bring of conversations (``lpm_model.narrowing``). W_m starts as
 [I, 0], so that a decoder with an empty state equals its base exactly.
 """
 

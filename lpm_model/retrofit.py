@@ -214,7 +214,7 @@ def load_adapter(model: WithHead, tensors: Mapping[str, torch.Tensor]) -> None:
     with torch.no_grad():
         for name, tensor in tensors.items():
             parameters[name].copy_(tensor)
-        if model.narrow:
+        if model.narrow and not any(name.endswith("memory.down.weight") for name in tensors):
             for attention, block in model.model.carriers:
                 # The base's keys and values along the directions that the adapter keeps.
                 block.down.weight.copy_(block.up.weight.T @ attention.qkv.weight[-2 * model.config.kv_dim :])

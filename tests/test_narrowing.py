@@ -109,6 +109,13 @@ def test_a_narrow_adapter_holds_its_directions_and_makes_the_same_model_again(na
         assert torch.equal(one.down.weight, two.down.weight) and torch.equal(one.up.weight, two.up.weight)
 
 
+def test_projections_that_were_trained_are_not_found_anew():
+    model = from_base(tiny_base(), **MEMORY, state_dim=NARROW).requires_grad_(True)
+    trained = {name: torch.randn_like(p) for name, p in model.named_parameters()}
+    load_adapter(model, trained)
+    assert torch.equal(model.model.blocks[0].down.weight, trained["model.layers.0.memory.down.weight"])
+
+
 def test_a_wide_adapter_does_not_fit_a_narrow_state(wide):
     with pytest.raises(AdapterError, match="names differ"):
         load_adapter(from_base(tiny_base(), **MEMORY, state_dim=NARROW), learned(wide))
