@@ -177,3 +177,17 @@ def test_bad_files(tmp_path, tasks, monkeypatch):
     assert done.exit_code == 2 and "no conversation about a program" in done.stderr
     tasks.write_text("{\n")
     assert "line 1" in bench(tasks).stderr
+
+
+@needs_sandbox
+def test_what_is_too_long_for_one_way_is_left_out_and_said(base, tasks, briefly):
+    whole = json.loads(tasks.read_text().splitlines()[-1])
+    long = whole | {"id": "long", "turns": [{"user": "notes " * 1000, "means": whole["turns"][0]["means"]}]}
+    tasks.write_text(json.dumps(long) + "\n" + json.dumps(whole) + "\n")
+    done = bench(tasks, "--base", base, "--json")
+    assert done.exit_code == 0, done.output
+    assert [task["id"] for task in json.loads(done.stdout)["tasks"]] == ["one"]
+    assert "long is left out" in done.stderr
+    tasks.write_text(json.dumps(long) + "\n")
+    done = bench(tasks, "--base", base)
+    assert done.exit_code == 2 and "short enough" in done.stderr

@@ -140,7 +140,7 @@ def bench_code(
     """Measure on the conversations about programs of a file.
 
     Raises:
-        EvaluationError: If the file is bad or holds none, or if nothing may be run here.
+        EvaluationError: If the file is bad or holds none that can be read, or if nothing may be run here.
         BaseError: If the model cannot be loaded.
     """
     gold = [conversation for conversation in read_gold(file) if conversation.domain == "code"][:limit]
@@ -156,12 +156,23 @@ def bench_code(
     measured = []
     for number, conversation in enumerate(gold):
         progress(conversation.id, number / len(gold))
-        measured.append(_measure(loaded, conversation, sandbox))
+        one = _measure(loaded, conversation, sandbox)
+        if one is None:
+            note(f"{conversation.id} is left out: it is too long for one of the ways to read it")
+        else:
+            measured.append(one)
+    if not measured:
+        raise EvaluationError(f"{file} holds no conversation that is short enough to be read in every way")
     return CodeBench(sandbox.name, tuple(measured))
 
 
-def _measure(loaded: LoadedModel, conversation: GoldConversation, sandbox: Sandbox) -> Measured:
-    runs = {arm: run(arm, loaded, conversation) for arm in ARMS}
+def _measure(loaded: LoadedModel, conversation: GoldConversation, sandbox: Sandbox) -> Measured | None:
+    """Both programs and all runs; None where an arm cannot read the conversation at all."""
+    runs: dict[Arm, Run] = {}
+    for arm in ARMS:
+        runs[arm] = run(arm, loaded, conversation)
+        if not runs[arm].cost.passes:
+            return None
     truth = conversation.turns[-1].means
     programs = {"read": build(runs["state"].means[-1], truth, sandbox), "true": build(truth, truth, sandbox)}
     exact = {arm: not wrong_fields(found.means[-1], truth) for arm, found in runs.items()}
