@@ -26,7 +26,7 @@ from lpm_model.baselines.adaptive import halting
 from lpm_model.baselines.data import Problems
 from lpm_model.baselines.experiment import Experiment, ExperimentError, load, problems, train
 from lpm_model.baselines.measure import wilson
-from lpm_model.baselines.report import compare, costs
+from lpm_model.baselines.report import break_even, compare, costs
 from lpm_model.data.multihop import (
     DataError,
     Problem,
@@ -101,6 +101,7 @@ def main() -> int:
         else:
             experiment = Experiment.from_file(args.config)
             console.print(costs(experiment, args.facts, args.hops, (1, 2, 5, 10, 20, 50, 100, 1000)))
+            console.print(f"\n{break_even(experiment, args.facts, args.hops, 0.6)}")
     except (ExperimentError, DataError, OSError) as error:
         console.print(f"error: {error}")
         return 1

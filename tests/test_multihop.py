@@ -6,6 +6,8 @@ from random import Random
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
@@ -15,7 +17,7 @@ from lpm_model.baselines.adaptive import halting
 from lpm_model.baselines.data import ANSWER, VOCABULARY, Problems
 from lpm_model.baselines.experiment import Experiment, load, train
 from lpm_model.baselines.experiment import problems as training_problems
-from lpm_model.baselines.measure import wilson
+from lpm_model.baselines.measure import Cost, questions_until, wilson
 from lpm_model.baselines.memory import PersistentMemory
 from lpm_model.data.multihop import DataError, Shape, as_prosqa, path, prontoqa, prosqa, read_prosqa
 
@@ -222,6 +224,24 @@ def test_the_command_prints_every_finished_arm(experiment, tmp_path, problems):
     for name in ("coconut", "memory", "memory, no latent step", "memory, its state zeroed"):
         assert f"| {name} |" in result.stdout
     assert "coconut, seed 2" in result.stderr  # it is said which runs are missing
+
+
+@given(st.tuples(*[st.integers(1, 400)] * 4), st.sampled_from((0.3, 0.6, 1.0)), st.booleans())
+def test_the_first_number_of_questions_that_pays_is_the_first(sizes, share, anew):
+    """Against trying every number of questions, in whole numbers of operations."""
+    ours, theirs = Cost(sizes[0], sizes[1], 1), Cost(sizes[2], sizes[3], 1)
+    tenths = round(10 * share)
+
+    def pays(count):
+        other = theirs.reading * (count if anew else 1) + theirs.question * count
+        return 10 * (ours.reading + ours.question * count) <= tenths * other
+
+    found = questions_until(ours, theirs, share, anew=anew)
+    if found is None:
+        assert not pays(10_000_000)
+    else:
+        assert pays(found) and pays(found + 1000)
+        assert found == 1 or not pays(found - 1)
 
 
 def test_wilson_intervals_are_those_of_the_literature():

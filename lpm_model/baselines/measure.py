@@ -6,6 +6,7 @@ import math
 import statistics
 import time
 from dataclasses import dataclass
+from fractions import Fraction
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -13,7 +14,7 @@ from torch.profiler import ProfilerActivity, profile
 from lpm_model.baselines.arm import Arm
 from lpm_model.baselines.data import Batch, Problems
 
-__all__ = ["Cost", "Score", "cost", "peak_bytes", "score", "seconds", "wilson"]
+__all__ = ["Cost", "Score", "cost", "peak_bytes", "questions_until", "score", "seconds", "wilson"]
 
 _BATCH = 100
 _NORMAL = 1.96  # standard deviations that hold 95%
@@ -82,6 +83,26 @@ class Cost:
     def operations(self, questions: int) -> float:
         """Operations a question, where so many are asked about one context."""
         return self.reading / questions + self.question
+
+
+def questions_until(ours: Cost, theirs: Cost, share: float, *, anew: bool) -> int | None:
+    """From how many questions about one context on ours costs at most ``share`` of theirs a question.
+
+    Args:
+        ours: Reads the context once.
+        theirs: Reads it once, or again for every question if ``anew``.
+        share: Of their operations, in thousandths.
+        anew: See above.
+
+    Returns:
+        None if it never does.
+    """
+    part = Fraction(share).limit_denominator(1000)
+    saved = part * (theirs.question + (theirs.reading if anew else 0)) - ours.question  # by each question
+    ahead = ours.reading - (0 if anew else part * theirs.reading)
+    if saved > 0:
+        return max(1, math.ceil(ahead / saved))
+    return 1 if saved == 0 and ahead <= 0 else None
 
 
 def cost(arm: Arm, facts: int, thoughts: int, hops: int) -> Cost:

@@ -12,11 +12,20 @@ from lpm_model.baselines import ARMS
 from lpm_model.baselines.arm import Arm
 from lpm_model.baselines.data import Problems
 from lpm_model.baselines.experiment import Experiment, ExperimentError, load
-from lpm_model.baselines.measure import Cost, Score, cost, peak_bytes, score, seconds, wilson
+from lpm_model.baselines.measure import (
+    Cost,
+    Score,
+    cost,
+    peak_bytes,
+    questions_until,
+    score,
+    seconds,
+    wilson,
+)
 from lpm_model.baselines.memory import PersistentMemory
 from lpm_model.data.multihop import Problem
 
-__all__ = ["Row", "by_hops", "compare", "costs", "table"]
+__all__ = ["Row", "break_even", "by_hops", "compare", "costs", "table"]
 
 QUESTIONS = (1, 10, 100)
 _SAMPLE = 64
@@ -177,4 +186,28 @@ def costs(experiment: Experiment, facts: int, hops: int, counts: Sequence[int]) 
         counted = cost(ARMS[name](experiment.size), facts, experiment.schedule.last, hops)
         cells = (f"{counted.operations(count) / 1e3:,.0f}" for count in counts)
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def break_even(experiment: Experiment, facts: int, hops: int, share: float) -> str:
+    """From how many questions about one context on the memory costs at most ``share`` of CoCoNuT.
+
+    By the number of thoughts of both, up to the experiment's; needs no trained weights.
+
+    Args:
+        experiment: For the size of the arms and the number of thoughts.
+        facts: Length of the context.
+        hops: Steps of the chain.
+        share: Of CoCoNuT's operations a question.
+    """
+    memory, coconut = (ARMS[name](experiment.size) for name in ("memory", "coconut"))
+    lines = [
+        f"| thoughts | at most {share:g} of CoCoNuT from | if CoCoNuT reads the context anew | at least |",
+        "| --- | --- | --- | --- |",
+    ]
+    for thoughts in range(1, experiment.schedule.last + 1):
+        ours, theirs = (cost(arm, facts, thoughts, hops) for arm in (memory, coconut))
+        counts = (questions_until(ours, theirs, share, anew=anew) for anew in (False, True))
+        cells = ("never" if count is None else f"{count} questions" for count in counts)
+        lines.append(f"| {thoughts} | {' | '.join(cells)} | {ours.question / theirs.question:.2f} |")
     return "\n".join(lines)
