@@ -6,9 +6,17 @@ import sys
 from itertools import combinations
 from pathlib import Path
 
+import pytest
+
 from tools.code_writer.arguments import FEATURES, CodeArguments, Entity
 from tools.code_writer.rendering import render
 from tools.code_writer.resolve import Resolved, resolve
+from tools.sandbox import find_sandbox
+
+# `make test` installs bubblewrap where it may, and else says how.
+needs_sandbox = pytest.mark.skipif(
+    find_sandbox() is None, reason="neither bubblewrap nor Landlock works here, so nothing may be run"
+)
 
 KINDS = ("rest_api", "cli", "library")
 EVERY_TYPE = {

@@ -17,6 +17,7 @@ from planner.bench.code import Built, CodeBench, Measured, build, print_bench
 from planner.evaluate import GoldConversation
 from planner.reader import Usage
 from tests.fakes import FakeReader
+from tests.programs import needs_sandbox
 from tests.talking import save_base, talking_model
 from tools.code_writer.arguments import CodeArguments
 from tools.code_writer.rendering import files_about, render
@@ -89,9 +90,6 @@ def test_what_the_three_ways_cost(loaded, briefly):
     # Without a state every call reads all that was said again.
     assert runs["files"].cost.tokens_in > runs["text"].cost.tokens_in > runs["state"].cost.tokens_in / 2
     assert runs["state"].cost.calls >= 4 and runs["text"].cost.calls >= 2
-
-
-needs_sandbox = pytest.mark.skipif(find_sandbox() is None, reason="nothing to run a program in")
 
 
 @needs_sandbox

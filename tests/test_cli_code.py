@@ -10,6 +10,7 @@ import cli
 from planner import Planner, code_models
 from planner import agent as agents
 from tests.fakes import NOTHING, FakeReader, Says
+from tests.programs import needs_sandbox
 from tools.code_writer import rendering
 from tools.code_writer.logic import Proposed
 from tools.code_writer.tool import code_tool
@@ -259,7 +260,7 @@ def test_a_folder_that_is_not_ours(run, tmp_path, as_json):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-@pytest.mark.skipif(find_sandbox() is None, reason="nothing to run a program in")
+@needs_sandbox
 @pytest.mark.parametrize("kind", ["rest_api", "cli", "library"])
 def test_a_program_with_everything_does_what_was_asked(run, tmp_path, kind):
     call = (
@@ -275,7 +276,7 @@ def test_a_program_with_everything_does_what_was_asked(run, tmp_path, kind):
     assert len(checks) == 2 + 1 + 3 + 3 + 8
 
 
-@pytest.mark.skipif(find_sandbox() is None, reason="nothing to run a program in")
+@needs_sandbox
 def test_a_broken_program_is_found_out(tmp_path):
     """The probe believes the program, not what was rendered."""
     from tests.programs import specified

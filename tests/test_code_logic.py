@@ -12,7 +12,7 @@ import pytest
 
 from lpm_model.sampling import Sampling
 from planner.code_models import Endpoint, LocalModel, chosen_model, reading_base
-from tests.programs import call, python
+from tests.programs import call, needs_sandbox, python
 from tests.talking import TOKENIZER, save_base, talking_model
 from tools.code_writer.folder import write
 from tools.code_writer.logic import (
@@ -69,8 +69,6 @@ def test_due():
 '''
 FEE = "    # a day costs the same, whatever day it is\n    return min(days * DAILY, 500)"
 DUE = "    return day + dt.timedelta(days=days)"
-
-needs_sandbox = pytest.mark.skipif(find_sandbox() is None, reason="nothing to run a function in")
 
 
 class Scripted:

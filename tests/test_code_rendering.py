@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.programs import KINDS, ROWS, call, python, specified, written
+from tests.programs import KINDS, ROWS, call, needs_sandbox, python, specified, written
 from tools.code_writer.arguments import FEATURES, TYPES, CodeArguments, Entity
 from tools.code_writer.rendering import render
 from tools.code_writer.resolve import Resolved, resolve
@@ -42,7 +42,7 @@ def programs(tmp_path_factory):
     }
 
 
-@pytest.mark.skipif(find_sandbox() is None, reason="nothing to run a program in")
+@needs_sandbox
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_features_meet_their_tests_pass_and_the_probe_finds_them(kind):
     sandbox = find_sandbox()
