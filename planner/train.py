@@ -58,8 +58,8 @@ class DataConfig(BaseModel):
         domains: Weights of what conversations are about.
         turns: Weights of conversations of 1, 2, 3, ... turns.
         max_characters: Longest turn.
-        max_conversation: Characters of all turns and calls of the longest conversation; a batch of such must
-            fit the memory.
+        max_conversation: Characters of all turns and calls of the longest conversation, for a machine whose
+            memory holds no batch of longer ones; None keeps all.
         held_out: Conversations of each domain and number of turns that are measured on: routes with towns
             that are never trained on, other domains with other chance.
         recite: Share of the conversations of one turn that are to be written word for word: names come
@@ -71,7 +71,7 @@ class DataConfig(BaseModel):
     domains: dict[Domain, float] = {"route": 1.0}
     turns: tuple[float, ...] = (1.0,)
     max_characters: int = Field(default=420, gt=20)
-    max_conversation: int = Field(default=4000, gt=20)
+    max_conversation: int | None = Field(default=None, gt=20)
     held_out: int = Field(default=64, gt=0)
     recite: float = Field(default=0.0, ge=0.0, le=1.0)
 
@@ -182,7 +182,8 @@ def stream(names: PlaceNames, config: DataConfig) -> Callable[[Random], Iterator
             if any(len(turn.user) > config.max_characters for turn in conversation.turns):
                 continue
             example = _example(conversation, rng, config.recite)
-            if sum(map(len, (*example.segments, *example.targets))) <= config.max_conversation:
+            length = sum(map(len, (*example.segments, *example.targets)))
+            if config.max_conversation is None or length <= config.max_conversation:
                 yield example
 
     return drawn

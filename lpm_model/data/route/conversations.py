@@ -56,11 +56,9 @@ _ALONE = [
     {"order of the trip", name}
     for name in ("stops", "added stops", "origin", "destination", "what was before")
 ]
-_DOUBLE, _TOGETHER, _THREE = (
-    0.1,
-    0.34,
-    0.22,
-)  # shares: ready-made, put together, and of these with a third edit
+_DOUBLE = 0.1  # share of later turns that say two edits in one ready-made sentence
+_TOGETHER = 0.34  # that put edits together, each in its own words
+_THREE = 0.22  # of these, with a third edit
 
 
 def _followed(before: str, text: str, names: set[str]) -> str:
@@ -174,11 +172,10 @@ class RouteConversations(Conversations):
         return self._filled(template, words), done[0], words
 
     def _joined(self, said: list[str], words: Words) -> str:
-        templates = self.revisions["join" if len(said) == 2 else "join_more"]
-        template = (
-            "\n".join(f"{{{i + 1}}}" for i in range(len(said))) if any("\n" in s for s in said) else None
-        )
-        template = template or self.rng.choice(templates)
+        """Two or three edits as one text; one of several lines stands on lines of its own."""
+        template = self.rng.choice(self.revisions["join" if len(said) == 2 else "join_more"])
+        if any("\n" in part for part in said):
+            template = "\n".join(f"{{{number}}}" for number, _ in enumerate(said, 1))
         text, _, rest = template.partition("{1}")
         text += said[0].rstrip(".!")
         for i, part in enumerate(said[1:], 2):
