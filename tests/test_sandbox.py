@@ -19,12 +19,14 @@ from pathlib import Path
 import pytest
 
 from tests import attempts
-from tools.sandbox import Limits, Outcome, find_sandbox, seccomp
+from tools.sandbox import Limits, Outcome, find_sandbox, seccomp, watch
 from tools.sandbox import find as finding
 from tools.sandbox.bubblewrap import Bubblewrap
+from tools.sandbox.counted import counted
 from tools.sandbox.find import available, candidates, works
 from tools.sandbox.landlock import Landlock
 from tools.sandbox.types import Reason
+from tools.sandbox.watch import descendants
 
 PROGRAM = Path(attempts.__file__)
 IS_ROOT = os.getuid() == 0
@@ -237,6 +239,20 @@ def test_limits_end_the_attempt(name, sandbox, outside, inside):
     assert size(inside) < 4 * SMALL.disk_mb * 1_000_000
     assert not outside.leftovers()
     assert outside.looks() == outside.before
+
+
+def test_root_is_held_back_between_two_looks(sandbox, outside, inside, monkeypatch):
+    with counted(1) as joining:
+        if not joining:
+            pytest.skip("an ordinary user, whom the kernel limits, or no control groups")
+    seen = []
+    monkeypatch.setattr(watch, "_LOOK", 0.3)
+    monkeypatch.setattr(watch, "descendants", lambda root: seen.append(descendants(root)) or seen[-1])
+    outcome = run(sandbox, outside, "bomb_of_forks", inside)
+    assert outcome.reason == "killed"
+    assert SMALL.processes < max(map(len, seen)) <= 2 * SMALL.processes
+    assert not outside.leftovers()
+    assert not [*Path("/sys/fs/cgroup").glob("**/lpm-sandbox-*")]
 
 
 def test_signals_to_all_reach_no_one(sandbox, outside, inside):

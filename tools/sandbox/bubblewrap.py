@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from tools.sandbox import inside, seccomp
+from tools.sandbox.counted import counted
 from tools.sandbox.places import interpreter, interpreter_places, variables
 from tools.sandbox.types import DEFAULT_LIMITS, NO_VARIABLES, Limits, Outcome
 from tools.sandbox.watch import Watch, descendants
@@ -62,33 +63,34 @@ class Bubblewrap:
         folder = folder.resolve(strict=True)
         if not folder.is_dir():
             raise NotADirectoryError(f"{folder} is not a folder")
-        with ExitStack() as stack:
-            files = {place: stack.enter_context(_pipe(data)) for place, data in _WRITTEN.items()}
-            rules = stack.enter_context(_pipe(seccomp.with_namespaces()))
-            arguments = [
-                *("--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000"),
-                *("--hostname", "sandbox", "--die-with-parent", "--new-session", "--clearenv"),
-                *("--cap-drop", "ALL", "--seccomp", str(rules.fileno())),
-                *_places(folder, readable, limits),
-            ]
-            for place, file in files.items():
-                arguments += ["--ro-bind-data", str(file.fileno()), place]
-            for name, value in variables({"TMPDIR": "/tmp", **environment}, folder).items():
-                arguments += ["--setenv", name, value]
-            # For root, /proc/sys is else as writable as outside.
-            arguments += ["--remount-ro", "/proc", "--remount-ro", "/", "--chdir", str(folder), "--"]
-            first = [interpreter(), "-I", "-S", _INSIDE, str(limits.memory_mb), str(limits.processes)]
-            first += [str(limits.seconds), str(limits.disk_mb)]
-            watch = Watch(limits, folder, own_tasks=_OWN_TASKS)
-            process = subprocess.Popen(
-                [self._program, *arguments, *first, *command],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=[file.fileno() for file in (rules, *files.values())],
-                cwd="/",
-            )
-        return watch.follow(process, _stop)
+        with counted(limits.processes) as joining:
+            with ExitStack() as stack:
+                files = {place: stack.enter_context(_pipe(data)) for place, data in _WRITTEN.items()}
+                rules = stack.enter_context(_pipe(seccomp.with_namespaces()))
+                arguments = [
+                    *("--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000"),
+                    *("--hostname", "sandbox", "--die-with-parent", "--new-session", "--clearenv"),
+                    *("--cap-drop", "ALL", "--seccomp", str(rules.fileno())),
+                    *_places(folder, readable, limits),
+                ]
+                for place, file in files.items():
+                    arguments += ["--ro-bind-data", str(file.fileno()), place]
+                for name, value in variables({"TMPDIR": "/tmp", **environment}, folder).items():
+                    arguments += ["--setenv", name, value]
+                # For root, /proc/sys is else as writable as outside.
+                arguments += ["--remount-ro", "/proc", "--remount-ro", "/", "--chdir", str(folder), "--"]
+                first = [interpreter(), "-I", "-S", _INSIDE, str(limits.memory_mb), str(limits.processes)]
+                first += [str(limits.seconds), str(limits.disk_mb)]
+                watch = Watch(limits, folder, own_tasks=_OWN_TASKS)
+                process = subprocess.Popen(
+                    [*joining, self._program, *arguments, *first, *command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    pass_fds=[file.fileno() for file in (rules, *files.values())],
+                    cwd="/",
+                )
+            return watch.follow(process, _stop)
 
 
 def _places(folder: Path, readable: Sequence[Path], limits: Limits) -> list[str]:

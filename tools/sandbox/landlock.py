@@ -13,7 +13,7 @@ every socket, signals to and tracing of other processes, and the system calls li
   within the folder.
 - Temporary files lie on the disk, not in memory, and are deleted afterwards.
 - A readable place within the folder can be written, like the rest of it.
-- Root stays the owner of its files, and the number of its processes is limited by the watch alone.
+- Root stays the owner of its files.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from tempfile import mkdtemp
 
 import tools
 from tools.sandbox.confined import Confinement, abi
+from tools.sandbox.counted import counted
 from tools.sandbox.places import interpreter, interpreter_places, variables
 from tools.sandbox.types import DEFAULT_LIMITS, NO_VARIABLES, Limits, Outcome
 from tools.sandbox.watch import Watch
@@ -65,7 +66,7 @@ class Landlock:
         folder = folder.resolve(strict=True)
         if not folder.is_dir():
             raise NotADirectoryError(f"{folder} is not a folder")
-        with _scratch() as scratch:
+        with _scratch() as scratch, counted(limits.processes) as joining:
             told = Confinement(
                 command=list(command),
                 readable=[*_READABLE, *_SETTINGS, *map(str, (*interpreter_places(), *readable))],
@@ -78,7 +79,7 @@ class Landlock:
             package = os.path.dirname(os.path.dirname(os.path.abspath(tools.__file__)))
             watch = Watch(limits, folder, scratch, own_tasks=_OWN_TASKS)
             process = subprocess.Popen(
-                [interpreter(), "-I", "-S", "-c", _SUPERVISOR, package, told.to_json()],
+                [*joining, interpreter(), "-I", "-S", "-c", _SUPERVISOR, package, told.to_json()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

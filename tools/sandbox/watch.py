@@ -1,8 +1,8 @@
 """Follow a confined process to its end, and stop it where the kernel's own limits cannot.
 
-The kernel limits one process, and does not count root's processes. So all that descends from the process
-is looked at many times a second: how many there are, what memory they hold, what they have on disk. Between
-two looks a limit can be exceeded by what a few hundredths of a second allow.
+The kernel limits one process, and counts root's only in a control group. So all that descends from the
+process is looked at many times a second: how many there are, what memory they hold, what they have on disk.
+Between two looks a limit can be exceeded by what a few hundredths of a second allow.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SHARE = 2  # the disk is left alone so many times as long as looking at it took
 _KEPT = 32_768  # bytes of output that are kept of its beginning, and as many of its end
 _SMALLEST = 4096  # bytes that a file or folder counts at least
 _GRACE = 2.0  # seconds after which a process may hide its files no more, as it does while it starts
-_PATIENCE = 10.0  # seconds that stopping may take
+_PATIENCE = 60.0  # seconds that stopping may take
 _MB = 1_000_000
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
