@@ -246,8 +246,13 @@ def test_root_is_held_back_between_two_looks(sandbox, outside, inside, monkeypat
         if not joining:
             pytest.skip("an ordinary user, whom the kernel limits, or no control groups")
     seen = []
+
+    def look(root):
+        seen.append(descendants(root))
+        return seen[-1]
+
     monkeypatch.setattr(watch, "_LOOK", 0.3)
-    monkeypatch.setattr(watch, "descendants", lambda root: seen.append(descendants(root)) or seen[-1])
+    monkeypatch.setattr(watch, "descendants", look)
     outcome = run(sandbox, outside, "bomb_of_forks", inside)
     assert outcome.reason == "killed"
     assert SMALL.processes < max(map(len, seen)) <= 2 * SMALL.processes
