@@ -13,7 +13,7 @@ every socket, signals to and tracing of other processes, and the system calls li
   within the folder.
 - Temporary files lie on the disk, not in memory, and are deleted afterwards.
 - A readable place within the folder can be written, like the rest of it.
-- Root stays the owner of its files.
+- Root stays the owner of its files; without control groups its processes are counted by the watch alone.
 """
 
 from __future__ import annotations
