@@ -280,14 +280,39 @@ def multihop(
     ),
 ) -> None:
     """Ask every trained arm of an experiment the questions of a file: what is right, and what it costs."""
+    from lpm_model.baselines.data import Problems
     from lpm_model.baselines.experiment import Experiment, ExperimentError
     from lpm_model.baselines.report import by_hops, compare, table
     from lpm_model.data.multihop import DataError, read_prosqa
 
     gc.enable()  # see main
     try:
-        rows = compare(Experiment.from_file(config), read_prosqa(data), note=_note)
+        experiment = Experiment.from_file(config)
+        rows = compare(experiment, Problems(read_prosqa(data), experiment.symbols), note=_note)
     except (ExperimentError, DataError, OSError) as error:
+        _fail(str(error))
+    typer.echo(f"{table(rows)}\n\n{by_hops(rows)}")
+
+
+@bench.command()
+def arithmetic(
+    config: Annotated[Path, typer.Option(help="Experiment whose trained arms answer (YAML).")] = Path(
+        "configs/arithmetic.yaml"
+    ),
+    count: Annotated[int, typer.Option(min=1, help="How many calculations to ask.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the calculations.")] = 1,
+) -> None:
+    """Ask every trained arm of an experiment new calculations: what is right, and what it costs."""
+    from lpm_model.baselines.experiment import Experiment, ExperimentError, calculations
+    from lpm_model.baselines.report import by_hops, compare, table
+
+    gc.enable()  # see main
+    try:
+        experiment = Experiment.from_file(config)
+        if experiment.task != "arithmetic":
+            _fail(f"{config} is an experiment with graphs: planner bench multihop")
+        rows = compare(experiment, calculations(experiment, f"ask/{seed}", count), note=_note)
+    except (ExperimentError, OSError) as error:
         _fail(str(error))
     typer.echo(f"{table(rows)}\n\n{by_hops(rows)}")
 

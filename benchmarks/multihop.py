@@ -135,16 +135,18 @@ def compare_statistics(theirs: list[Problem], ours: list[Problem], console: Cons
 
 def curve(data: Path, configs: list[Path], drawn: Path | None, console: Console) -> None:
     """Accuracy against operations a question, where one is asked about a context and where a hundred are."""
-    asked = read_prosqa(data)
-    found = {file.stem: compare(Experiment.from_file(file), asked, timed=False) for file in configs}
+    asked, found = read_prosqa(data), {}
+    for experiment in map(Experiment.from_file, configs):
+        rows = compare(experiment, Problems(asked, experiment.symbols), timed=False)
+        found[experiment.folder.name] = rows
     console.print("| experiment | arm | right (95%) | kFLOP, 1 asked | kFLOP, 100 asked |")
     console.print("| --- | --- | --- | --- | --- |")
-    for experiment, rows in found.items():
+    for folder, rows in found.items():
         for row in rows:
             low, high = row.interval
             one, many = (row.cost.operations(count) / 1e3 for count in (1, 100))
             share = f"{row.share:.1%} ({low:.1%} to {high:.1%})"
-            console.print(f"| {experiment} | {row.name} | {share} | {one:,.0f} | {many:,.0f} |")
+            console.print(f"| {folder} | {row.name} | {share} | {one:,.0f} | {many:,.0f} |")
     if drawn is not None:
         figure = Figure(figsize=(9, 4), layout="constrained")
         for axes, count in zip(figure.subplots(1, 2, sharey=True), (1, 100), strict=True):

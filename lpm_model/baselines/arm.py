@@ -8,6 +8,7 @@ and what is written, and how the context is kept.
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -125,6 +126,14 @@ class Arm(nn.Module, ABC):
         mask = torch.ones(x.shape[:2], dtype=torch.long) if mask is None else mask
         known.mask = torch.cat((known.mask, mask), dim=-1)
         return self.backbone.vectors(x, known.mask, known.cache, known.held, known.slots)
+
+    @torch.no_grad()
+    def write(self, known: Known, x: torch.Tensor, most: int) -> Iterator[torch.Tensor]:
+        """Write the likeliest words (N,) after vectors (N, T, D), one after another, at most so many."""
+        for _ in range(most):
+            word = self.head(self.run(known, x)[:, -1]).argmax(-1)
+            yield word
+            x = self.backbone.embed_tokens(word[:, None])
 
     def logits(
         self, batch: Batch, thoughts: int, words: torch.Tensor, mask: torch.Tensor | None = None

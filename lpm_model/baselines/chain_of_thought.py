@@ -31,16 +31,13 @@ class ChainOfThought(Arm):
     def answer(self, batch: Batch, thoughts: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Write until the mark before the answer, and the answer after it; see ``Arm.answer``."""
         known = self.know(batch, 0)
-        x = self.prompt(known, batch.asked, 0)
         answers = torch.full_like(batch.answer, -1)
         counts, marked = torch.zeros_like(answers), torch.zeros_like(answers, dtype=torch.bool)
-        for _ in range(MOST_WORDS):
-            word = self.head(self.run(known, x)[:, -1]).argmax(-1)
+        for word in self.write(known, self.prompt(known, batch.asked, 0), MOST_WORDS):
             unanswered = answers < 0
             counts += unanswered
             answers = torch.where(marked & unanswered, word, answers)
             marked |= word == ANSWER
             if (answers >= 0).all():
                 break
-            x = self.backbone.embed_tokens(word[:, None])
         return answers, counts

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
@@ -16,6 +17,7 @@ from lpm_model.data.multihop import DataError, Problem
 
 __all__ = [
     "ANSWER",
+    "BLANK",
     "FIRST_SYMBOL",
     "PAUSE",
     "QUESTION",
@@ -23,6 +25,7 @@ __all__ = [
     "VOCABULARY",
     "Batch",
     "Problems",
+    "Task",
     "pair",
 ]
 
@@ -82,6 +85,26 @@ class Batch:
         return words, place <= left[:, None] + 1
 
 
+class Task(Protocol):
+    """What arms are trained on and asked: something to draw batches from.
+
+    Attributes:
+        hops: (N, Q), steps of every chain.
+    """
+
+    hops: torch.Tensor
+
+    def __len__(self) -> int:
+        """How many problems there are."""
+
+    @property
+    def facts(self) -> float:
+        """Mean number of positions of a context."""
+
+    def batch(self, numbers: torch.Tensor, chance: torch.Generator) -> Batch:
+        """The problems of these numbers, with what is left to chance drawn by ``chance``."""
+
+
 class Problems:
     """Problems held as tensors, to draw batches from.
 
@@ -112,6 +135,11 @@ class Problems:
 
     def __len__(self) -> int:
         return len(self.edges)
+
+    @property
+    def facts(self) -> float:
+        """Mean number of positions of a context."""
+        return float(self.edges[..., 0].ge(0).sum(-1).float().mean())
 
     def batch(self, numbers: torch.Tensor, chance: torch.Generator) -> Batch:
         """The problems of these numbers, with symbols and orders drawn by ``chance``."""

@@ -13,17 +13,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lpm_model.baselines import ARMS, Arm, Size
-from lpm_model.baselines.data import SYMBOLS, Problems
+from lpm_model.baselines import ARMS, CALLING, Arm, Size
+from lpm_model.baselines.calculations import Calculations
+from lpm_model.baselines.data import SYMBOLS, Problems, Task
+from lpm_model.data.arithmetic import calculation
 from lpm_model.data.multihop import Shape, prosqa
 
-__all__ = ["Experiment", "ExperimentError", "Schedule", "load", "problems", "train"]
+__all__ = ["Experiment", "ExperimentError", "Schedule", "calculations", "load", "problems", "train"]
 
 _CHECKPOINT_SECONDS = 60
 
@@ -91,10 +93,12 @@ class Experiment(BaseModel):
         folder: Where runs go.
         threads: CPU threads of a run.
         seeds: Of weights and of the order of the problems; every arm is trained once with each.
-        arms: Names of ``ARMS``.
+        task: Graphs, or calculations, of which ``shape``, ``symbols`` and ``more`` say nothing.
+        arms: Names of ``ARMS``; for calculations of ``CALLING``, too.
         size: Of the decoder; the arms' own parts are added or matched.
         shape: Of the generated graphs.
         symbols: How many symbols nodes are called by; the fewer, the sooner they are learned.
+        steps: Fewest and most steps of a calculation.
         problems: How many are generated to train on; all seeds share them.
         more: Questions about each beside the one that ProsQA would ask.
         schedule: See ``Schedule``.
@@ -105,10 +109,12 @@ class Experiment(BaseModel):
     folder: Path
     threads: int = 1
     seeds: tuple[int, ...] = (1, 2, 3)
+    task: Literal["graphs", "arithmetic"] = "graphs"
     arms: tuple[str, ...] = tuple(ARMS)
     size: Size = Size()
     shape: Shape = Shape()
     symbols: int = Field(SYMBOLS, le=SYMBOLS)
+    steps: tuple[int, int] = (2, 5)
     problems: int = 10_000
     more: int = 7
     schedule: Schedule
@@ -125,21 +131,39 @@ class Experiment(BaseModel):
             experiment = cls(**yaml.safe_load(file.read_text(encoding="utf-8")))
         except (yaml.YAMLError, ValidationError, TypeError) as error:
             raise ExperimentError(f"{file}: {error}") from error
-        unknown = set(experiment.arms) - set(ARMS)
+        unknown = set(experiment.arms) - set(experiment.known)
         if unknown:
-            raise ExperimentError(f"{file}: unknown arms {sorted(unknown)}; known are {sorted(ARMS)}")
+            known = sorted(experiment.known)
+            raise ExperimentError(f"{file}: unknown arms {sorted(unknown)}; known are {known}")
         return experiment
+
+    @property
+    def known(self) -> dict[str, type[Arm]]:
+        """The arms that fit the task."""
+        return ARMS | CALLING if self.task == "arithmetic" else ARMS
+
+    def make(self, arm: str) -> Arm:
+        """An arm that has learned nothing yet."""
+        return self.known[arm](self.size)
 
     def run(self, arm: str, seed: int) -> Path:
         """The folder of a run."""
         return self.folder / f"{arm}, seed {seed}"
 
 
-def problems(experiment: Experiment) -> Problems:
-    """The problems that are trained on, the same for all arms and seeds."""
+def problems(experiment: Experiment) -> Task:
+    """What is trained on, the same for all arms and seeds."""
+    if experiment.task == "arithmetic":
+        return calculations(experiment, "train", experiment.problems)
     rng = Random("multihop/train")
     generated = [prosqa(rng, experiment.shape, experiment.more) for _ in range(experiment.problems)]
     return Problems(generated, experiment.symbols)
+
+
+def calculations(experiment: Experiment, name: str, count: int) -> Calculations:
+    """Calculations of an experiment's kind, drawn anew under each name."""
+    rng = Random(f"arithmetic/{name}")
+    return Calculations([calculation(rng, experiment.steps) for _ in range(count)])
 
 
 def load(experiment: Experiment, arm: str, seed: int) -> Arm:
@@ -151,14 +175,14 @@ def load(experiment: Experiment, arm: str, seed: int) -> Arm:
     file = experiment.run(arm, seed) / "weights.pt"
     if not file.exists():
         raise ExperimentError(f"{file} is missing: the run is not finished")
-    model = ARMS[arm](experiment.size)
+    model = experiment.make(arm)
     model.load_state_dict(torch.load(file, weights_only=True))
     return model.eval()
 
 
 def train(
     experiment: Experiment,
-    data: Problems,
+    data: Task,
     arm: str,
     seed: int,
     report: Callable[[dict[str, float]], None] = lambda _: None,
@@ -183,12 +207,12 @@ def train(
             return
         if not (folder / "weights.pt").exists():
             torch.manual_seed(seed)
-            _train(schedule, data, ARMS[arm](experiment.size), folder, seed, report)
+            _train(schedule, data, experiment.make(arm), folder, seed, report)
 
 
 def _train(
     schedule: Schedule,
-    data: Problems,
+    data: Task,
     model: Arm,
     folder: Path,
     seed: int,

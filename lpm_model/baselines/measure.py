@@ -12,7 +12,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from lpm_model.baselines.arm import Arm
-from lpm_model.baselines.data import Batch, Problems
+from lpm_model.baselines.data import Batch, Task
 
 __all__ = ["Cost", "Score", "cost", "peak_bytes", "questions_until", "score", "seconds", "wilson"]
 
@@ -50,7 +50,7 @@ class Score:
         return sum(self.right.values()) / sum(self.asked.values())
 
 
-def score(arm: Arm, data: Problems, thoughts: int, seed: int = 0) -> Score:
+def score(arm: Arm, data: Task, thoughts: int, seed: int = 0) -> Score:
     """Ask an arm all questions of some problems, each with symbols drawn by ``seed``."""
     chance = torch.Generator().manual_seed(seed)
     right: dict[int, int] = {}

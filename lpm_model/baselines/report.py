@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
-from lpm_model.baselines import ARMS
 from lpm_model.baselines.arm import Arm
-from lpm_model.baselines.data import Problems
+from lpm_model.baselines.data import Task
 from lpm_model.baselines.experiment import Experiment, ExperimentError, load
 from lpm_model.baselines.measure import (
     Cost,
@@ -23,7 +22,6 @@ from lpm_model.baselines.measure import (
     wilson,
 )
 from lpm_model.baselines.memory import PersistentMemory
-from lpm_model.data.multihop import Problem
 
 __all__ = ["Row", "break_even", "by_hops", "compare", "costs", "table"]
 
@@ -65,7 +63,7 @@ class Row:
 
 def compare(
     experiment: Experiment,
-    problems: Sequence[Problem],
+    data: Task,
     *,
     timed: bool = True,
     note: Callable[[str], None] = lambda _: None,
@@ -74,16 +72,15 @@ def compare(
 
     Args:
         experiment: The configuration.
-        problems: What is asked.
+        data: What is asked.
         timed: Whether to measure time and memory, too.
         note: Told which runs are not finished.
 
     Raises:
         ExperimentError: If no run is finished.
-        DataError: If a problem has more nodes than the arms know symbols.
     """
     torch.set_num_threads(experiment.threads)
-    data, thoughts, rows = Problems(problems, experiment.symbols), experiment.schedule.last, []
+    thoughts, rows = experiment.schedule.last, []
     for name in experiment.arms:
         models = []
         for seed in experiment.seeds:
@@ -105,8 +102,8 @@ def compare(
     return rows
 
 
-def _row(name: str, models: Sequence[Arm], data: Problems, thoughts: int, *, timed: bool) -> Row:
-    facts = round(float(data.edges[..., 0].ge(0).sum(-1).float().mean()))
+def _row(name: str, models: Sequence[Arm], data: Task, thoughts: int, *, timed: bool) -> Row:
+    facts = round(data.facts)
     hops = round(float(data.hops.float().mean()))
     scores = tuple(score(model, data, thoughts) for model in models)
     counted = cost(models[0], facts, thoughts, hops)
@@ -183,7 +180,7 @@ def costs(experiment: Experiment, facts: int, hops: int, counts: Sequence[int]) 
         "| --- " * (1 + len(counts)) + "|",
     ]
     for name in experiment.arms:
-        counted = cost(ARMS[name](experiment.size), facts, experiment.schedule.last, hops)
+        counted = cost(experiment.make(name), facts, experiment.schedule.last, hops)
         cells = (f"{counted.operations(count) / 1e3:,.0f}" for count in counts)
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -200,7 +197,7 @@ def break_even(experiment: Experiment, facts: int, hops: int, share: float) -> s
         hops: Steps of the chain.
         share: Of CoCoNuT's operations a question.
     """
-    memory, coconut = (ARMS[name](experiment.size) for name in ("memory", "coconut"))
+    memory, coconut = (experiment.make(name) for name in ("memory", "coconut"))
     lines = [
         f"| thoughts | at most {share:g} of CoCoNuT from | if CoCoNuT reads the context anew | at least |",
         "| --- | --- | --- | --- |",
