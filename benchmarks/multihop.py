@@ -6,6 +6,7 @@
     costs CONFIG [--facts N] [--hops N]         operations where many questions are asked about one context
     curve DATA CONFIG... [--draw FILE.svg]      accuracy against operations, a point an arm and experiment
     adaptive DATA CONFIG                        answers once an arm is sure, beside fixed numbers of thoughts
+    improve CONFIG                              longer chains by reward alone: before, after, and the cost
 
 Accuracy is measured by ``planner bench multihop --data FILE --config CONFIG``.
 """
@@ -25,7 +26,8 @@ from rich.console import Console
 from lpm_model.baselines.adaptive import halting
 from lpm_model.baselines.data import Problems
 from lpm_model.baselines.experiment import Experiment, ExperimentError, load, problems, train
-from lpm_model.baselines.measure import wilson
+from lpm_model.baselines.measure import score, wilson
+from lpm_model.baselines.reinforce import Improvement, improve
 from lpm_model.baselines.report import break_even, compare, costs
 from lpm_model.data.multihop import (
     DataError,
@@ -85,6 +87,8 @@ def main() -> int:
     halts = commands.add_parser("adaptive")
     halts.add_argument("data", type=Path)
     halts.add_argument("config", type=Path)
+    improving = commands.add_parser("improve")
+    improving.add_argument("config", type=Path)
     args = parser.parse_args()
     console = Console(soft_wrap=True, markup=False, highlight=False)
     try:
@@ -96,6 +100,8 @@ def main() -> int:
             args.file.write_text(as_prosqa(generated(args.kind, args.count, args.seed)), encoding="utf-8")
         elif args.command == "curve":
             curve(args.data, args.config, args.draw, console)
+        elif args.command == "improve":
+            improved(args.config, console)
         elif args.command == "adaptive":
             adaptive(Experiment.from_file(args.config), read_prosqa(args.data), console)
         else:
@@ -189,6 +195,42 @@ def adaptive(experiment: Experiment, asked: list[Problem], console: Console) -> 
                     f"| {name} | {seed} | {when} | {found.share:.1%} ({low:.1%} to {high:.1%}) | "
                     f"{found.thoughts:.2f} | {found.operations / 1e3:,.0f} |"
                 )
+
+
+def improved(config: Path, console: Console) -> None:
+    """Every arm and seed: problems of the trained kind and harder ones, before and afterwards."""
+    wanted, experiment = Improvement.from_file(config)
+    torch.set_num_threads(experiment.threads)
+    data = wanted.drawn(experiment, "train", wanted.problems, wanted.more)
+    harder = wanted.drawn(experiment, "ask", wanted.asked, 0), wanted.thoughts
+    easier = wanted.model_copy(update={"shape": experiment.shape})
+    trained = easier.drawn(experiment, "ask", wanted.asked, 0), experiment.schedule.last
+    console.print(
+        "| arm | seed | harder, before (95%) | afterwards | as trained, before | afterwards "
+        "| answers drawn | TFLOP | seconds |"
+    )
+    console.print("| --- " * 9 + "|")
+    for name in wanted.arms:
+        for seed in wanted.seeds:
+            model, shares = load(experiment, name, seed), []
+            for after in (False, True):
+                if after:
+                    began = time.perf_counter()
+
+                    def report(step: int, reward: float, name: str = name) -> None:
+                        if (step + 1) % 50 == 0:
+                            print(f"{name}: update {step + 1}, reward {reward:.3f}", file=sys.stderr)
+
+                    spent = improve(model, data, wanted, seed, report)
+                    taken = time.perf_counter() - began
+                for asked, thoughts in (harder, trained):
+                    found = score(model, asked, thoughts)
+                    low, high = wilson(sum(found.right.values()), len(asked))
+                    shares.append(f"{found.share:.1%} ({low:.1%} to {high:.1%})")
+            console.print(
+                f"| {name} | {seed} | {shares[0]} | {shares[2]} | {shares[1]} | {shares[3]} "
+                f"| {spent.answers:,} | {spent.operations / 1e12:,.2f} | {taken:,.0f} |"
+            )
 
 
 if __name__ == "__main__":

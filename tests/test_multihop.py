@@ -11,14 +11,18 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
+import benchmarks.multihop
 import cli
 from lpm_model.baselines import ARMS, Size
 from lpm_model.baselines.adaptive import halting
+from lpm_model.baselines.calculations import Calculations
 from lpm_model.baselines.data import ANSWER, VOCABULARY, Problems
 from lpm_model.baselines.experiment import Experiment, load, train
 from lpm_model.baselines.experiment import problems as training_problems
 from lpm_model.baselines.measure import Cost, questions_until, wilson
 from lpm_model.baselines.memory import PersistentMemory
+from lpm_model.baselines.reinforce import Improvement, improve
+from lpm_model.data.arithmetic import calculation
 from lpm_model.data.multihop import DataError, Shape, as_prosqa, path, prontoqa, prosqa, read_prosqa
 
 torch.set_num_threads(1)  # these are small: threads would wait for each other
@@ -256,3 +260,52 @@ def test_halting_early_costs_less_and_never_halting_is_the_last_thought(problems
         assert (early.thoughts, sure.thoughts, late.thoughts) == (0, 3, 3)
         assert early.operations < late.operations < sure.operations  # tries that fail are paid for
         assert sure.share == late.share
+
+
+@pytest.mark.parametrize("name", ["memory", "chain of thought"])
+def test_answers_are_drawn_as_likely_as_they_are(name, batch):
+    """Drawn often, right answers come as often as they are likely, and only what was drawn is marked."""
+    model, chance = arm(name), torch.Generator().manual_seed(2)
+    words, drawn = model.draw(batch, 2, chance)
+    assert words.shape == drawn.shape
+    for row, kept in zip(words, drawn, strict=True):
+        last = int(kept.nonzero()[-1])
+        written = row[: last + 1].tolist()
+        if name == "memory":
+            assert written[0] == ANSWER
+            assert kept.tolist() == [False, True]
+        elif ANSWER in written[:-1]:
+            assert written[:-1].index(ANSWER) == last - 1  # nothing is drawn after the answer
+        else:
+            assert len(written) == words.shape[1]
+
+
+@pytest.mark.parametrize("name", ["memory", "chain of thought"])
+def test_reward_alone_makes_right_answers_likelier(name):
+    """One calculation, which can be learned by heart: the reward must rise from that of guessing."""
+    wanted = Improvement(
+        experiment="none", arms=("memory",), shape=SMALL, steps=60, batch=8, group=16, learning_rate=3e-3
+    )
+    data, rewards = Calculations([calculation(Random(1))]), []
+    spent = improve(arm(name), data, wanted, 1, lambda _, reward: rewards.append(reward))
+    assert rewards[0] < 0.2
+    assert sum(rewards[-5:]) / 5 > 0.8
+    assert spent.answers == 60 * 8 * 16
+    assert spent.operations > 0
+
+
+def test_the_command_improves_trained_arms(experiment, tmp_path, capsys, monkeypatch):
+    wanted = Experiment.from_file(experiment)
+    train(wanted, training_problems(wanted), "coconut", 1)
+    config = tmp_path / "improve.yaml"
+    config.write_text(
+        f"experiment: {experiment}\narms: [coconut]\nshape: {{nodes: [13, 16], hops: [3, 6]}}\n"
+        "problems: 10\nsteps: 2\nbatch: 2\nasked: 20\n"
+    )
+    monkeypatch.setattr("sys.argv", ["multihop", "improve", str(config)])
+    assert benchmarks.multihop.main() == 0
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| coconut | 1 |")]
+    assert row.split("|")[7].strip() == str(2 * 2 * 4 * 8)
+    config.write_text(config.read_text().replace("[coconut]", "[memory, pauses]"))
+    assert benchmarks.multihop.main() == 1
+    assert "pauses" in capsys.readouterr().out

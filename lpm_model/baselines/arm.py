@@ -128,10 +128,23 @@ class Arm(nn.Module, ABC):
         return self.backbone.vectors(x, known.mask, known.cache, known.held, known.slots)
 
     @torch.no_grad()
-    def write(self, known: Known, x: torch.Tensor, most: int) -> Iterator[torch.Tensor]:
-        """Write the likeliest words (N,) after vectors (N, T, D), one after another, at most so many."""
+    def write(
+        self, known: Known, x: torch.Tensor, most: int, chance: torch.Generator | None = None
+    ) -> Iterator[torch.Tensor]:
+        """Write words (N,) after vectors (N, T, D), one after another.
+
+        Args:
+            known: What is in the window; extended.
+            x: The vectors.
+            most: How many words at most.
+            chance: Draws the words by their probability; without it the likeliest are written.
+        """
         for _ in range(most):
-            word = self.head(self.run(known, x)[:, -1]).argmax(-1)
+            scores = self.head(self.run(known, x)[:, -1])
+            if chance is None:
+                word = scores.argmax(-1)
+            else:
+                word = torch.multinomial(scores.softmax(-1), 1, generator=chance)[:, 0]
             yield word
             x = self.backbone.embed_tokens(word[:, None])
 
@@ -200,6 +213,20 @@ class Arm(nn.Module, ABC):
         """Operations from a question about a known context to its answer; see ``calls``."""
         ran = sum(forward_flops(self.config, call) for call in self.calls(facts, thoughts, hops))
         return ran + self.turning_flops(self.embedded(thoughts, hops))
+
+    @torch.no_grad()
+    def draw(self, batch: Batch, thoughts: int, chance: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw an answer to every question as likely as the arm thinks it right.
+
+        Returns:
+            Words (N, W), of which the last drawn one of a row is the answer, and which of them (N, W) were
+            drawn: the mark before an answer without a chain is given.
+        """
+        mark = torch.full((len(batch.answer), 1), ANSWER)
+        scores = self.logits(batch, thoughts, mark)[:, -1]
+        answers = torch.multinomial(scores.softmax(-1), 1, generator=chance)
+        words = torch.cat((mark, answers), dim=-1)
+        return words, torch.tensor([False, True]).expand_as(words)
 
     @torch.no_grad()
     def answer(self, batch: Batch, thoughts: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -41,3 +41,19 @@ class ChainOfThought(Arm):
             if (answers >= 0).all():
                 break
         return answers, counts
+
+    @torch.no_grad()
+    def draw(self, batch: Batch, thoughts: int, chance: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw chains and the answers after them; a chain without an end is drawn in vain."""
+        known = self.know(batch, 0)
+        answered = marked = torch.zeros_like(batch.answer, dtype=torch.bool)
+        words: list[torch.Tensor] = []
+        drawn: list[torch.Tensor] = []
+        for word in self.write(known, self.prompt(known, batch.asked, 0), MOST_WORDS, chance):
+            words.append(word)
+            drawn.append(~answered)
+            answered = answered | marked
+            marked = marked | (word == ANSWER)
+            if answered.all():
+                break
+        return torch.stack(words, dim=1), torch.stack(drawn, dim=1)
