@@ -13,7 +13,7 @@ from lpm_model.baselines.chain_of_thought import ChainOfThought
 from lpm_model.baselines.coconut import Coconut
 from lpm_model.baselines.decoder import Size
 from lpm_model.baselines.icot import ICoT
-from lpm_model.baselines.memory import PersistentMemory, ShippedSteps, ZeroedMemory
+from lpm_model.baselines.memory import PersistentMemory, ShippedSteps, WindowThoughts, ZeroedMemory
 from lpm_model.baselines.no_thought import NoThought
 from lpm_model.baselines.pause import PauseTokens
 
@@ -28,6 +28,7 @@ ARMS: dict[str, type[Arm]] = {
     "memory": PersistentMemory,
     "memory, state zeroed": ZeroedMemory,
     "memory, steps as shipped": ShippedSteps,
+    "memory, thoughts in the window": WindowThoughts,
 }
 
 CALLING: dict[str, type[Arm]] = {"memory, calculator": Calculator}

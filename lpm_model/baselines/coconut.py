@@ -13,7 +13,21 @@ from lpm_model.baselines.arm import ASKED, Arm, Known
 from lpm_model.baselines.data import ANSWER, Batch
 from lpm_model.flops import Forward
 
-__all__ = ["Coconut"]
+__all__ = ["Coconut", "continued", "continuing"]
+
+
+def continued(arm: Arm, known: Known, x: torch.Tensor, thoughts: int) -> torch.Tensor:
+    """Run vectors (N, T, D) and all thoughts after them but the last, which is returned (N, 1, D)."""
+    for _ in range(thoughts):
+        x = arm.run(known, x)[:, -1:]
+    return x
+
+
+def continuing(facts: int, thoughts: int) -> list[Forward]:
+    """The passes: the question, all thoughts but the last one by one, then the last with the mark."""
+    asked = Forward(ASKED, past=facts)
+    between = [Forward(1, past=facts + ASKED + number) for number in range(thoughts - 1)]
+    return [asked, *between, Forward(2, past=facts + ASKED - 1 + thoughts, logits=2)]
 
 
 class Coconut(Arm):
@@ -23,18 +37,11 @@ class Coconut(Arm):
 
     def prompt(self, known: Known, asked: torch.Tensor, thoughts: int) -> torch.Tensor:
         """Run the question and all thoughts but the last."""
-        x = super().prompt(known, asked, 0)
-        for _ in range(thoughts):
-            x = self.run(known, x)[:, -1:]
-        return x
+        return continued(self, known, super().prompt(known, asked, 0), thoughts)
 
     def calls(self, facts: int, thoughts: int, hops: int) -> list[Forward]:
-        """The question, all thoughts but the last one by one, then the last with the mark."""
-        if not thoughts:
-            return super().calls(facts, 0, hops)
-        asked = Forward(ASKED, past=facts)
-        between = [Forward(1, past=facts + ASKED + number) for number in range(thoughts - 1)]
-        return [asked, *between, Forward(2, past=facts + ASKED - 1 + thoughts, logits=2)]
+        """See ``continuing``."""
+        return continuing(facts, thoughts) if thoughts else super().calls(facts, 0, hops)
 
     @torch.no_grad()
     def uncached(self, batch: Batch, thoughts: int) -> torch.Tensor:

@@ -127,6 +127,8 @@ class SmallBackbone(Backbone):
         self.apply(start)
         for layer in cast("list[LPMDecoderLayer]", self.layers):
             look_for_alike(layer.attention)
+            if layer.memory is not None:
+                hold_alike(layer.attention, layer.memory)
 
     def vectors(
         self,
@@ -169,6 +171,18 @@ def look_for_alike(attention: LPMAttention) -> None:
     rows = attention.qkv.weight.unflatten(0, (-1, size))
     keys = rows[heads : heads + attention.kv_heads]
     rows[:heads] = keys.repeat_interleave(heads // attention.kv_heads, dim=0)
+
+
+@torch.no_grad()
+def hold_alike(attention: LPMAttention, block: MemoryBlock) -> None:
+    """Start a slot as what a token's key and value are made of, seen along r directions of the stream.
+
+    So begins the shipped block (``lpm_model.memory``): what attention finds in a window it finds in a state.
+    Begun at random, a state is read some thousand steps later than a window, if at all.
+    """
+    down, up = block.down.weight, block.up.weight
+    nn.init.orthogonal_(down)
+    up.copy_(attention.qkv.weight[-len(up) :] @ down.T)
 
 
 @torch.no_grad()

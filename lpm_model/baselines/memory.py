@@ -20,15 +20,16 @@ import torch
 from transformers import DynamicCache
 
 from lpm_model.baselines.arm import Arm, Known
+from lpm_model.baselines.coconut import continued, continuing
 from lpm_model.baselines.data import Batch
-from lpm_model.baselines.decoder import Size, SmallBackbone, configuration, lift_parameters, start, wider
+from lpm_model.baselines.decoder import Size, SmallBackbone, configuration, lift_parameters, wider
 from lpm_model.configuration import LPMConfig
 from lpm_model.decoder import Held
 from lpm_model.flops import Forward, forward_flops
 from lpm_model.layers import learned_linear
 from lpm_model.memory import filled
 
-__all__ = ["PersistentMemory", "ShippedSteps", "ZeroedMemory"]
+__all__ = ["PersistentMemory", "ShippedSteps", "WindowThoughts", "ZeroedMemory"]
 
 
 class ThinkingBackbone(SmallBackbone):
@@ -37,7 +38,8 @@ class ThinkingBackbone(SmallBackbone):
     def __init__(self, config: LPMConfig) -> None:
         super().__init__(config, memory=True)
         self.lift = learned_linear(config.state_dim, config.hidden_size)
-        start(self.lift)
+        # What is lifted starts as the token that the slot was made of, as large as an embedded one.
+        self.lift.weight.data.copy_(self.blocks[0].down.weight.T * (2 / config.hidden_size) ** 0.5)
 
     def _step(
         self, latent_state: torch.Tensor, decompressed: Sequence[Held]
@@ -158,3 +160,33 @@ class ShippedSteps(PersistentMemory):
         """As above, without the lift."""
         lift = 2 * self.config.num_slots * self.config.state_dim * self.config.hidden_size
         return super().reading_flops(facts, thoughts) - thoughts * lift
+
+
+class WindowThoughts(ShippedSteps):
+    """The state holds the context and stays as it is; what is asked, and thoughts about it, see it.
+
+    A thought is CoCoNuT's, a hidden state that is the next position's input: the state stands where the keys
+    and values of the context would.
+    """
+
+    def know(self, batch: Batch, thoughts: int) -> Known:
+        """Read the contexts into states."""
+        return super().know(batch, 0)
+
+    def prompt(self, known: Known, asked: torch.Tensor, thoughts: int) -> torch.Tensor:
+        """Run the question and all thoughts but the last."""
+        return continued(self, known, super().prompt(known, asked, 0), thoughts)
+
+    def reading_flops(self, facts: int, thoughts: int) -> int:
+        """Nothing is thought before the question."""
+        return super().reading_flops(facts, 0)
+
+    def reading_passes(self, thoughts: int) -> int:
+        """The context."""
+        return 1
+
+    def calls(self, facts: int, thoughts: int, hops: int) -> list[Forward]:
+        """As CoCoNuT's; the state is read, and no fact."""
+        if not thoughts:
+            return super().calls(facts, 0, hops)
+        return [replace(call, reads=True, decompressed=True) for call in continuing(0, thoughts)]
