@@ -107,7 +107,8 @@ def main() -> int:
         else:
             experiment = Experiment.from_file(args.config)
             console.print(costs(experiment, args.facts, args.hops, (1, 2, 5, 10, 20, 50, 100, 1000)))
-            console.print(f"\n{break_even(experiment, args.facts, args.hops, 0.6)}")
+            for arm in ("memory", "memory, thoughts in the window"):
+                console.print(f"\n{break_even(experiment, arm, args.facts, args.hops, 0.6)}")
     except (ExperimentError, DataError, OSError) as error:
         console.print(f"error: {error}")
         return 1

@@ -255,7 +255,7 @@ def test_wilson_intervals_are_those_of_the_literature():
 
 def test_halting_early_costs_less_and_never_halting_is_the_last_thought(problems):
     data = Problems([replace(problem, questions=problem.questions[:1]) for problem in problems])
-    for name in ("coconut", "memory"):
+    for name in ("coconut", "memory", "memory, thoughts in the window"):
         early, sure, late = halting(arm(name), data, 3, (0.0, 1.0, 2.0))
         assert (early.thoughts, sure.thoughts, late.thoughts) == (0, 3, 3)
         assert early.operations < late.operations < sure.operations  # tries that fail are paid for

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 
 import torch
 
-from lpm_model.baselines.arm import ASKED, Arm
+from lpm_model.baselines.arm import Arm
 from lpm_model.baselines.data import ANSWER, Problems
-from lpm_model.baselines.memory import PersistentMemory
-from lpm_model.flops import Forward, forward_flops
 
 __all__ = ["Halting", "halting"]
 
@@ -80,11 +78,4 @@ def _spent(arm: Arm, facts: int, thoughts: int, tries: bool) -> int:
     total = arm.reading_flops(facts, thoughts) + arm.question_flops(facts, thoughts, 0)
     if not tries:
         return total
-    if isinstance(arm, PersistentMemory):
-        # The state is made ready to be read, and the question asked, after every step.
-        config = arm.config
-        ready = 2 * config.num_hidden_layers * config.num_slots * config.state_dim * 2 * config.kv_dim
-        return total + thoughts * (ready + arm.question_flops(facts, thoughts, 0))
-    # The window is kept: after each thought the mark alone is tried, and taken back.
-    marks = [Forward(1, past=facts + ASKED + done, logits=1) for done in range(thoughts)]
-    return total + sum(forward_flops(arm.config, call) for call in marks) + arm.turning_flops(thoughts)
+    return total + sum(arm.trying_flops(facts, done) for done in range(thoughts))

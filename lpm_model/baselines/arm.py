@@ -214,6 +214,11 @@ class Arm(nn.Module, ABC):
         ran = sum(forward_flops(self.config, call) for call in self.calls(facts, thoughts, hops))
         return ran + self.turning_flops(self.embedded(thoughts, hops))
 
+    def trying_flops(self, facts: int, done: int) -> int:
+        """Operations of trying to answer after so many thoughts: the mark alone is run, and taken back."""
+        mark = Forward(1, past=facts + ASKED + done, logits=1)
+        return forward_flops(self.config, mark) + self.turning_flops(1)
+
     @torch.no_grad()
     def draw(self, batch: Batch, thoughts: int, chance: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw an answer to every question as likely as the arm thinks it right.

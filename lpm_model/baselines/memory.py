@@ -19,7 +19,7 @@ from dataclasses import replace
 import torch
 from transformers import DynamicCache
 
-from lpm_model.baselines.arm import Arm, Known
+from lpm_model.baselines.arm import ASKED, Arm, Known
 from lpm_model.baselines.coconut import continued, continuing
 from lpm_model.baselines.data import Batch
 from lpm_model.baselines.decoder import Size, SmallBackbone, configuration, lift_parameters, wider
@@ -101,11 +101,20 @@ class PersistentMemory(Arm):
         config = self.config
         slots, state, width = config.num_slots, config.state_dim, config.hidden_size
         gates = (width + state) * config.gate_rank + 2 * config.gate_rank * state
-        decompress = 2 * config.num_hidden_layers * slots * state * 2 * config.kv_dim
         step = forward_flops(config, Forward(slots, reads=True))
         step += 2 * slots * (config.num_hidden_layers * (width * state + gates) + state * width)
         reading = forward_flops(config, Forward(facts, writes=True)) + self.turning_flops(facts)
-        return reading + thoughts * step + decompress
+        return reading + thoughts * step + self.decompressing_flops
+
+    @property
+    def decompressing_flops(self) -> int:
+        """Operations of making keys and values of a state."""
+        config = self.config
+        return 2 * config.num_hidden_layers * config.num_slots * config.state_dim * 2 * config.kv_dim
+
+    def trying_flops(self, facts: int, done: int) -> int:
+        """The state is made ready to be read, and the question asked, after every step."""
+        return self.decompressing_flops + self.question_flops(facts, done, 0)
 
     def reading_passes(self, thoughts: int) -> int:
         """Reading, then every latent step."""
@@ -130,9 +139,8 @@ class ZeroedMemory(PersistentMemory):
 
     def reading_flops(self, facts: int, thoughts: int) -> int:
         """As without a memory, and the zeros are decompressed."""
-        config = self.config
-        decompress = 2 * config.num_hidden_layers * config.num_slots * config.state_dim * 2 * config.kv_dim
-        return forward_flops(config, Forward(facts)) + self.turning_flops(facts) + decompress
+        window = forward_flops(self.config, Forward(facts)) + self.turning_flops(facts)
+        return window + self.decompressing_flops
 
     def reading_passes(self, thoughts: int) -> int:
         """There is nothing to think about."""
@@ -190,3 +198,8 @@ class WindowThoughts(ShippedSteps):
         if not thoughts:
             return super().calls(facts, 0, hops)
         return [replace(call, reads=True, decompressed=True) for call in continuing(0, thoughts)]
+
+    def trying_flops(self, facts: int, done: int) -> int:
+        """The mark alone is run, and taken back."""
+        mark = Forward(1, past=ASKED + done, logits=1, reads=True, decompressed=True)
+        return forward_flops(self.config, mark) + self.turning_flops(1)

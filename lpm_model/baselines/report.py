@@ -21,7 +21,7 @@ from lpm_model.baselines.measure import (
     seconds,
     wilson,
 )
-from lpm_model.baselines.memory import PersistentMemory
+from lpm_model.baselines.memory import PersistentMemory, ZeroedMemory
 
 __all__ = ["Row", "break_even", "by_hops", "compare", "costs", "table"]
 
@@ -91,12 +91,13 @@ def compare(
         if not models:
             continue
         rows.append(_row(name, models, data, thoughts, timed=timed))
-        if isinstance(models[0], PersistentMemory) and name == "memory":
+        if name == "memory":
             rows.append(_row("memory, no latent step", models, data, 0, timed=False))
-            for model in models:
-                assert isinstance(model, PersistentMemory)
+        remembering = [model for model in models if isinstance(model, PersistentMemory)]
+        if remembering and not isinstance(models[0], ZeroedMemory):
+            for model in remembering:
                 model.zeroed = True
-            rows.append(_row("memory, its state zeroed", models, data, thoughts, timed=False))
+            rows.append(_row(f"{name}, its state zeroed", models, data, thoughts, timed=False))
     if not rows:
         raise ExperimentError(f"no run of {experiment.folder} is finished")
     return rows
@@ -186,25 +187,29 @@ def costs(experiment: Experiment, facts: int, hops: int, counts: Sequence[int]) 
     return "\n".join(lines)
 
 
-def break_even(experiment: Experiment, facts: int, hops: int, share: float) -> str:
-    """From how many questions about one context on the memory costs at most ``share`` of CoCoNuT.
+def break_even(experiment: Experiment, arm: str, facts: int, hops: int, share: float) -> str:
+    """From how many questions about one context on a memory costs at most ``share`` of CoCoNuT.
 
     By the number of thoughts of both, up to the experiment's; needs no trained weights.
 
     Args:
         experiment: For the size of the arms and the number of thoughts.
+        arm: Name of the arm with the memory.
         facts: Length of the context.
         hops: Steps of the chain.
         share: Of CoCoNuT's operations a question.
     """
-    memory, coconut = (experiment.make(name) for name in ("memory", "coconut"))
+    memory, coconut = (experiment.make(name) for name in (arm, "coconut"))
     lines = [
-        f"| thoughts | at most {share:g} of CoCoNuT from | if CoCoNuT reads the context anew | at least |",
-        "| --- | --- | --- | --- |",
+        f"| thoughts | {arm}: at most {share:g} of CoCoNuT from | if CoCoNuT reads the context anew "
+        "| at least | at least, anew |",
+        "| --- | --- | --- | --- | --- |",
     ]
     for thoughts in range(1, experiment.schedule.last + 1):
-        ours, theirs = (cost(arm, facts, thoughts, hops) for arm in (memory, coconut))
+        ours, theirs = (cost(model, facts, thoughts, hops) for model in (memory, coconut))
         counts = (questions_until(ours, theirs, share, anew=anew) for anew in (False, True))
         cells = ("never" if count is None else f"{count} questions" for count in counts)
-        lines.append(f"| {thoughts} | {' | '.join(cells)} | {ours.question / theirs.question:.2f} |")
+        anew = ours.question / (theirs.question + theirs.reading)
+        least = f"{ours.question / theirs.question:.2f} | {anew:.2f}"
+        lines.append(f"| {thoughts} | {' | '.join(cells)} | {least} |")
     return "\n".join(lines)
