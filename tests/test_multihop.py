@@ -15,6 +15,7 @@ import benchmarks.multihop
 import cli
 from lpm_model.baselines import ARMS, Size
 from lpm_model.baselines.adaptive import halting
+from lpm_model.baselines.arm import Arm
 from lpm_model.baselines.calculations import Calculations
 from lpm_model.baselines.data import ANSWER, VOCABULARY, Problems
 from lpm_model.baselines.experiment import Experiment, load, train
@@ -163,8 +164,22 @@ def test_counted_operations_equal_those_that_run(name, thoughts, problems):
     assert counted == pytest.approx(counter.get_total_flops(), rel=0.01)
 
 
-def test_a_zeroed_state_answers_without_the_context(batch):
-    model = arm("memory")
+def test_slots_start_as_the_values_of_the_tokens_that_they_hold(problems):
+    """As far as its directions and four bits go; a slot that is begun at random is like nothing."""
+    torch.manual_seed(5)
+    model = PersistentMemory(replace(SIZE, state=28)).eval()
+    data = Problems(problems[:1])
+    one = data.batch(torch.arange(1), torch.Generator().manual_seed(1))
+    known, held = model.know(one, 0), Arm.know(model, one, 0)
+    facts = one.facts.shape[1]
+    for layer, (_, values) in enumerate(known.slots):
+        kept, meant = values[0, :, -facts:].flatten(), held.cache.layers[layer].values[0].flatten()
+        assert torch.cosine_similarity(kept, meant, dim=0) > 0.8
+
+
+@pytest.mark.parametrize("name", ["memory", "memory, thoughts in the window"])
+def test_a_zeroed_state_answers_without_the_context(name, batch):
+    model = arm(name)
     model.zeroed = True
     mark = torch.full((len(batch.answer), 1), ANSWER)
     first = model.logits(batch, 2, mark)
