@@ -191,6 +191,10 @@ class Arm(nn.Module, ABC):
         """Operations of telling first symbols from second ones, in so many embedded positions."""
         return 2 * positions * self.config.hidden_size**2
 
+    def kept_bytes(self, facts: int) -> int:
+        """What is kept of a context of so many facts, in bytes: its keys and values, in half precision."""
+        return 2 * self.config.num_hidden_layers * facts * 2 * self.config.kv_dim
+
     def reading_passes(self, thoughts: int) -> int:
         """Passes one after another before anything is asked."""
         return 1

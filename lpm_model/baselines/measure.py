@@ -74,11 +74,13 @@ class Cost:
         reading: Operations spent before anything is asked.
         question: Operations of each question.
         passes: Passes one after another from the facts to the first answer.
+        kept: Bytes kept of the context for further questions.
     """
 
     reading: int
     question: int
     passes: int
+    kept: int
 
     def operations(self, questions: int) -> float:
         """Operations a question, where so many are asked about one context."""
@@ -116,7 +118,12 @@ def cost(arm: Arm, facts: int, thoughts: int, hops: int) -> Cost:
     """
     thoughts = thoughts if arm.thinks else 0
     passes = arm.reading_passes(thoughts) + len(arm.calls(facts, thoughts, hops))
-    return Cost(arm.reading_flops(facts, thoughts), arm.question_flops(facts, thoughts, hops), passes)
+    return Cost(
+        arm.reading_flops(facts, thoughts),
+        arm.question_flops(facts, thoughts, hops),
+        passes,
+        arm.kept_bytes(facts),
+    )
 
 
 def seconds(arm: Arm, batch: Batch, thoughts: int, times: int = 5) -> float:

@@ -28,6 +28,7 @@ from lpm_model.decoder import Held
 from lpm_model.flops import Forward, forward_flops
 from lpm_model.layers import learned_linear
 from lpm_model.memory import filled
+from lpm_model.state import LatentState
 
 __all__ = ["PersistentMemory", "ShippedSteps", "WindowThoughts", "ZeroedMemory"]
 
@@ -116,6 +117,10 @@ class PersistentMemory(Arm):
         """The state is made ready to be read, and the question asked, after every step."""
         return self.decompressing_flops + self.question_flops(facts, done, 0)
 
+    def kept_bytes(self, facts: int) -> int:
+        """A state, whatever was read."""
+        return LatentState.of(torch.zeros(self.config.state_shape), 1, "").nbytes
+
     def reading_passes(self, thoughts: int) -> int:
         """Reading, then every latent step."""
         return 1 + thoughts
@@ -141,6 +146,10 @@ class ZeroedMemory(PersistentMemory):
         """As without a memory, and the zeros are decompressed."""
         window = forward_flops(self.config, Forward(facts)) + self.turning_flops(facts)
         return window + self.decompressing_flops
+
+    def kept_bytes(self, facts: int) -> int:
+        """The window."""
+        return Arm.kept_bytes(self, facts)
 
     def reading_passes(self, thoughts: int) -> int:
         """There is nothing to think about."""

@@ -128,8 +128,8 @@ def table(rows: Sequence[Row]) -> str:
     lines = [
         "| arm | right, mean of seeds (95%) | lowest to highest seed | words written | passes "
         + "".join(f"| kFLOP, {count} asked " for count in QUESTIONS)
-        + "| ms, batch 1 | ms, batch 64 | peak MB |",
-        "| --- " * (8 + len(QUESTIONS)) + "|",
+        + "| bytes kept | ms, batch 1 | ms, batch 64 | peak MB |",
+        "| --- " * (9 + len(QUESTIONS)) + "|",
     ]
     for row in rows:
         low, high = row.interval
@@ -142,6 +142,7 @@ def table(rows: Sequence[Row]) -> str:
             f"{words:.1f}",
             str(row.cost.passes),
             *(f"{row.cost.operations(count) / 1e3:,.0f}" for count in QUESTIONS),
+            f"{row.cost.kept:,}",
             "" if row.alone is None else f"{row.alone * 1e3:.2f}",
             "" if row.together is None else f"{row.together * 1e3:.3f}",
             "" if row.peak is None else f"{row.peak / 1e6:.1f}",
