@@ -175,14 +175,15 @@ def look_for_alike(attention: LPMAttention) -> None:
 
 @torch.no_grad()
 def hold_alike(attention: LPMAttention, block: MemoryBlock) -> None:
-    """Start a slot as what a token's key and value are made of, seen along r directions of the stream.
+    """Start a slot as what a token's key and value are made of, along the r directions they see most.
 
     So begins the shipped block (``lpm_model.memory``): what attention finds in a window it finds in a state.
     Begun at random, a state is read some thousand steps later than a window, if at all.
     """
-    down, up = block.down.weight, block.up.weight
-    nn.init.orthogonal_(down)
-    up.copy_(attention.qkv.weight[-len(up) :] @ down.T)
+    pair = attention.qkv.weight[-len(block.up.weight) :]
+    _, _, directions = torch.linalg.svd(pair, full_matrices=False)
+    block.down.weight.copy_(directions[: len(block.down.weight)])
+    block.up.weight.copy_(pair @ block.down.weight.T)
 
 
 @torch.no_grad()
