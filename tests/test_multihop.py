@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -188,6 +189,7 @@ def test_slots_start_as_the_values_of_the_tokens_that_they_hold(problems):
     one = data.batch(torch.arange(1), torch.Generator().manual_seed(1))
     known, held = model.know(one, 0), Arm.know(model, one, 0)
     facts = one.facts.shape[1]
+    assert known.slots is not None
     for layer, (_, values) in enumerate(known.slots):
         kept, meant = values[0, :, -facts:].flatten(), held.cache.layers[layer].values[0].flatten()
         assert torch.cosine_similarity(kept, meant, dim=0) > 0.8
@@ -315,7 +317,13 @@ def test_answers_are_drawn_as_likely_as_they_are(name, batch):
 def test_reward_alone_makes_right_answers_likelier(name):
     """One calculation, which can be learned by heart: the reward must rise from that of guessing."""
     wanted = Improvement(
-        experiment="none", arms=("memory",), shape=SMALL, steps=60, batch=8, group=16, learning_rate=3e-3
+        experiment=Path("none"),
+        arms=("memory",),
+        shape=SMALL,
+        steps=60,
+        batch=8,
+        group=16,
+        learning_rate=3e-3,
     )
     data, rewards = Calculations([calculation(Random(1))]), []
     spent = improve(arm(name), data, wanted, 1, lambda _, reward: rewards.append(reward))
