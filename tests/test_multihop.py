@@ -296,8 +296,8 @@ def test_halting_early_costs_less_and_never_halting_is_the_last_thought(problems
 
 
 @pytest.mark.parametrize("name", ["memory", "chain of thought"])
-def test_answers_are_drawn_as_likely_as_they_are(name, batch):
-    """Drawn often, right answers come as often as they are likely, and only what was drawn is marked."""
+def test_only_what_was_drawn_is_marked_as_drawn(name, batch):
+    """The mark before an answer without a chain is given; after an answer nothing is drawn."""
     model, chance = arm(name), torch.Generator().manual_seed(2)
     words, drawn = model.draw(batch, 2, chance)
     assert words.shape == drawn.shape
@@ -311,6 +311,21 @@ def test_answers_are_drawn_as_likely_as_they_are(name, batch):
             assert written[:-1].index(ANSWER) == last - 1  # nothing is drawn after the answer
         else:
             assert len(written) == words.shape[1]
+
+
+def test_a_chain_that_is_broken_off_earns_nothing(monkeypatch):
+    """Its last word may be the right answer by chance."""
+    data, rewards = Calculations([calculation(Random(1))]), []
+    model = arm("chain of thought")
+
+    def draw(batch, thoughts, chance):
+        words = batch.answer[:, None].expand(-1, 12)
+        return words, torch.ones_like(words, dtype=torch.bool)
+
+    monkeypatch.setattr(model, "draw", draw)
+    wanted = Improvement(experiment=Path("none"), arms=(), shape=SMALL, steps=1, batch=2)
+    improve(model, data, wanted, 1, lambda _, reward: rewards.append(reward))
+    assert rewards == [0.0]
 
 
 @pytest.mark.parametrize("name", ["memory", "chain of thought"])

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch.nn import functional as F
 
 from lpm_model.baselines.arm import Arm
-from lpm_model.baselines.data import Batch, Problems, Task
+from lpm_model.baselines.data import ANSWER, Batch, Problems, Task
 from lpm_model.baselines.experiment import Experiment, ExperimentError
 from lpm_model.data.multihop import Shape, prosqa
 
@@ -134,7 +134,9 @@ def improve(
         batch = _often(data.batch(numbers, chance), wanted.group)
         words, drawn = arm.draw(batch, thoughts, chance)
         last = drawn.sum(-1, keepdim=True) + (drawn.int().argmax(-1, keepdim=True)) - 1
-        reward = (words.gather(1, last)[:, 0] == batch.answer).float()
+        # What ends a chain that was broken off is no answer, whatever it is.
+        marked = words.gather(1, (last - 1).clamp(min=0))[:, 0] == ANSWER
+        reward = (marked & (words.gather(1, last)[:, 0] == batch.answer)).float()
         groups = reward.view(-1, wanted.group)
         advantage = (groups - groups.mean(-1, keepdim=True)) / (groups.std(-1, keepdim=True) + _EPS)
         scores = arm.logits(batch, thoughts, words[:, :-1])
