@@ -323,7 +323,7 @@ def test_a_chain_that_is_broken_off_earns_nothing(monkeypatch):
         return words, torch.ones_like(words, dtype=torch.bool)
 
     monkeypatch.setattr(model, "draw", draw)
-    wanted = Improvement(experiment=Path("none"), arms=(), shape=SMALL, steps=1, batch=2)
+    wanted = Improvement(experiment=Path("none"), arms=(), shape=SMALL, steps=1, batch=2, group=2)
     improve(model, data, wanted, 1, lambda _, reward: rewards.append(reward))
     assert rewards == [0.0]
 
