@@ -243,7 +243,11 @@ def train(config: Annotated[Path, typer.Argument(help="Training configuration (Y
         with _progress(quiet=False) as tell:
 
             def report(metrics: dict[str, float]) -> None:
-                shown = ", ".join(f"{k} {v:.3f}" for k, v in metrics.items() if "loss" in k or "exact" in k)
+                shown = ", ".join(
+                    f"{k} {v:.3f}"
+                    for k, v in metrics.items()
+                    if any(part in k for part in ("loss", "exact", "reward"))
+                )
                 tell(f"step {metrics['step']:.0f}: {shown}", metrics["step"] / steps)
 
             adapter = run(wanted, report)

@@ -19,7 +19,7 @@ from transformers.cache_utils import DynamicCache
 from lpm_model.decoder import WithHead
 from lpm_model.text import answer_ids, prompt_ids
 
-__all__ = ["NOTICED", "ConstrainedDecoder", "Decoded"]
+__all__ = ["NOTICED", "ConstrainedDecoder", "Decoded", "Drawn"]
 
 NOTICED = 0.01
 """Least probability of a token that was not taken for it to be kept."""
@@ -56,8 +56,26 @@ class Decoded:
         return result
 
 
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What was drawn.
+
+    Attributes:
+        text: The text; valid under the grammar if it ended within the budget.
+        ids: Its tokens, the end's included, so far as they were drawn.
+        chosen: Which of them were drawn, the others being forced.
+        allowed: For each of those the tokens among which it was drawn, eight to a byte (V / 8), the first in
+            the lowest bit.
+    """
+
+    text: str
+    ids: tuple[int, ...]
+    chosen: tuple[int, ...]
+    allowed: tuple[np.ndarray, ...]
+
+
 class ConstrainedDecoder:
-    """Greedy decoding under a grammar.
+    """Decoding under a grammar.
 
     Args:
         model: The model, for inference.
@@ -90,8 +108,7 @@ class ConstrainedDecoder:
             context: Token ids to keep in the window before the answer, for reading in sight.
             max_tokens: Most tokens to write.
         """
-        compiled = self._grammars.setdefault(grammar, llguidance.LLMatcher.grammar_from_lark(grammar))
-        matcher = llguidance.LLMatcher(self._constraints, compiled)
+        matcher = self._matcher(grammar)
         bitmask = allocate_token_bitmask(1, self.model.config.vocab_size)
         cache = DynamicCache(config=self.model.config)
         decompressed = None if state is None else self.model.model.decompress(state)
@@ -119,10 +136,8 @@ class ConstrainedDecoder:
             )
             forwards += 1
             fill_next_token_bitmask(matcher, bitmask)
-            allowed = np.unpackbits(bitmask[0].view(np.uint8), bitorder="little")[
-                : self.model.config.vocab_size
-            ]
-            logits = out.logits[0, -1].float().masked_fill(torch.from_numpy(allowed == 0), -torch.inf)
+            allowed = self.unpacked(bitmask[0].view(np.uint8))
+            logits = out.logits[0, -1].float().masked_fill(~allowed, -torch.inf)
             chances = torch.softmax(logits, -1)
             token = int(chances.argmax())
             others = (chances >= NOTICED).nonzero()[:, 0].tolist()
@@ -141,6 +156,75 @@ class ConstrainedDecoder:
         rivals = tuple((length(count), self.tokenizer.decode([other]), p) for count, other, p in nearly)
         text = self.tokenizer.decode(written)
         return Decoded(text, matcher.is_accepting(), ends, rivals, len(written), forwards)
+
+    @torch.no_grad()
+    def draw(
+        self, grammar: str, states: torch.Tensor, generator: torch.Generator | None, max_tokens: int = 256
+    ) -> list[Drawn]:
+        """Draw a text from every state, by the model's probabilities among what the grammar allows.
+
+        Args:
+            grammar: As for ``write``.
+            states: (B, L, K, r).
+            generator: Source of chance, on the CPU; None takes the likeliest token instead.
+            max_tokens: Most tokens of a text.
+        """
+        device = states.device
+        matchers = [self._matcher(grammar) for _ in states]
+        forced: list[list[int]] = [[] for _ in matchers]
+        ids: list[list[int]] = [[] for _ in matchers]
+        chosen: list[list[int]] = [[] for _ in matchers]
+        allowed: list[list[np.ndarray]] = [[] for _ in matchers]
+        bitmask = allocate_token_bitmask(1, self.model.config.vocab_size)
+        decompressed, cache = self.model.model.decompress(states), DynamicCache(config=self.model.config)
+        pending = torch.tensor([prompt_ids(self.tokenizer)] * len(matchers), device=device)
+        running = set(range(len(matchers)))
+        for _ in range(max_tokens):
+            logits = self.model(
+                pending,
+                latent_state=states,
+                decompressed=decompressed,
+                past_key_values=cache,
+                logits_to_keep=1,
+            ).logits[:, -1]
+            taken = [self._end] * len(matchers)
+            for row in sorted(running):
+                matcher = matchers[row]
+                if not forced[row] and not matcher.is_stopped():
+                    forced[row] = list(matcher.compute_ff_tokens())
+                    matcher.consume_tokens(forced[row])
+                if forced[row]:
+                    taken[row] = forced[row].pop(0)
+                elif not matcher.is_stopped():
+                    fill_next_token_bitmask(matcher, bitmask)
+                    packed = bitmask[0].view(np.uint8).copy()
+                    may = logits[row].float().cpu().masked_fill(~self.unpacked(packed), -torch.inf)
+                    taken[row] = _drawn(may, generator)
+                    matcher.consume_token(taken[row])
+                    chosen[row].append(len(ids[row]))
+                    allowed[row].append(packed)
+                ids[row].append(taken[row])
+                if taken[row] == self._end:
+                    running.discard(row)
+            if not running:
+                break
+            pending = torch.tensor(taken, device=device)[:, None]
+        found = []
+        for written, places, among in zip(ids, chosen, allowed, strict=True):
+            whole = written[-1] == self._end
+            text = self.tokenizer.decode(written[:-1] if whole else written)
+            found.append(Drawn(text, tuple(written), tuple(places), tuple(among)))
+        return found
+
+    def unpacked(self, packed: np.ndarray) -> torch.Tensor:
+        """Which of the vocabulary's tokens are allowed, of eight to a byte: bool (..., V)."""
+        bits = np.unpackbits(packed, axis=-1, bitorder="little")
+        return torch.from_numpy(bits[..., : self.model.config.vocab_size] != 0)
+
+    def _matcher(self, grammar: str) -> llguidance.LLMatcher:
+        """Where a text under a grammar begins."""
+        compiled = self._grammars.setdefault(grammar, llguidance.LLMatcher.grammar_from_lark(grammar))
+        return llguidance.LLMatcher(self._constraints, compiled)
 
     @torch.inference_mode()
     def log_likelihoods(self, texts: Sequence[str], state: torch.Tensor | None) -> tuple[float, ...]:
@@ -170,3 +254,10 @@ class ConstrainedDecoder:
         logits = self.model(ids[:, :-1], latent_state=state).logits[0, len(prompt) - 1 :].float()
         wanted = ids[0, len(prompt) :]
         return float(torch.softmax(logits, -1).gather(-1, wanted[:, None]).min())
+
+
+def _drawn(logits: torch.Tensor, generator: torch.Generator | None) -> int:
+    """A token by its probability, or the likeliest one."""
+    if generator is None:
+        return int(logits.argmax())
+    return int(torch.multinomial(torch.softmax(logits, -1), 1, generator=generator))

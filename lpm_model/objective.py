@@ -6,6 +6,9 @@ sight). Language: on general text the divergence of the model's next-token distr
 without a state and with half of the text read into one, so that the updates that teach the memory do
 not cost the base its language. The base is the model itself with its updates left out.
 
+Reward: answers that were drawn are made likelier or less likely, each token by what its answer is credited
+with (``lpm_model.reinforcement``).
+
 Shapes: B batch, T tokens of a segment, U of an answer, V vocabulary, (B, L, K, r) a state.
 """
 
@@ -23,7 +26,7 @@ from transformers import PreTrainedTokenizerBase
 from lpm_model.decoder import WithHead
 from lpm_model.text import answer_ids, prompt_ids, segment_ids
 
-__all__ = ["Example", "Language", "Objective", "Reading", "Rows", "collate", "collate_text"]
+__all__ = ["Credited", "Example", "Language", "Objective", "Reading", "Rows", "collate", "collate_text"]
 
 _IGNORED = -100
 
@@ -121,6 +124,28 @@ class Language:
         return Language(self.ids.to(device))
 
 
+@dataclass(frozen=True, slots=True)
+class Credited:
+    """Conversations whose last answer was drawn.
+
+    Attributes:
+        reading: The conversations; nothing but the last answer is written.
+        places: (M,), which of the last answers' N tokens were drawn, in the order of ``Objective.answers``.
+        allowed: (M, V) bool, among which tokens.
+        credit: (M,), how much likelier each is to become.
+    """
+
+    reading: Reading
+    places: torch.Tensor
+    allowed: torch.Tensor
+    credit: torch.Tensor
+
+    def to(self, device: torch.device) -> Credited:
+        """The same on a device."""
+        moved = (self.places.to(device), self.allowed.to(device), self.credit.to(device))
+        return Credited(self.reading.to(device), *moved)
+
+
 def collate(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> Reading:
     """Tokens of conversations of the same shape.
 
@@ -167,11 +192,13 @@ class Objective(nn.Module):
         self.model, self.memory = model, memory
 
     def forward(
-        self, batch: Reading | Language, *, sight: bool = False, latent_steps: int = 0
+        self, batch: Reading | Language | Credited, *, sight: bool = False, latent_steps: int = 0
     ) -> torch.Tensor:
-        """The loss, averaged over tokens; see ``reading`` and ``language``."""
+        """The loss; see ``reading``, ``language`` and ``reward``."""
         if isinstance(batch, Language):
             return self.language(batch)
+        if isinstance(batch, Credited):
+            return self.reward(batch)
         return self.reading(batch, sight=sight, latent_steps=latent_steps)
 
     def reading(self, batch: Reading, *, sight: bool, latent_steps: int) -> torch.Tensor:
@@ -228,6 +255,13 @@ class Objective(nn.Module):
         _, state = self.model.model(ids[:, :half], write=True)
         remembered = self._log_probabilities(ids[:, half:], state)
         return (_divergence(base, plain) + _divergence(base[:, half:], remembered)) / 2
+
+    def reward(self, batch: Credited) -> torch.Tensor:
+        """Minus the sum over tokens of credit times log probability among what was allowed."""
+        logits, labels = self.answers(batch.reading)[-1]
+        may = logits[batch.places].float().masked_fill(~batch.allowed, -torch.inf)
+        given = F.log_softmax(may, dim=-1).gather(-1, labels[batch.places, None])[:, 0]
+        return -(batch.credit * given).sum()
 
     @torch.no_grad()
     def perplexity(self, batch: Language, *, base: bool) -> float:

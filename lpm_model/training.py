@@ -26,7 +26,7 @@ from lpm_model.decoder import WithHead
 from lpm_model.objective import Example, Language, Objective, collate, collate_text
 from lpm_model.retrofit import save_adapter
 
-__all__ = ["Example", "Trainer", "TrainingConfig"]
+__all__ = ["Example", "Log", "Trainer", "TrainingConfig"]
 
 _POOL_BATCHES = 32  # drawn at a time, and sorted by length
 _DISORDER = 120  # characters
@@ -187,14 +187,14 @@ class Trainer:
 
         An interrupt saves a checkpoint before it goes on its way.
         """
-        with _Log(self.folder, self.accelerator.is_main_process, self.step) as log:
+        with Log(self.folder, self.accelerator.is_main_process, self.step) as log:
             try:
                 self._run(report, log)
             except KeyboardInterrupt:
                 self.save()
                 raise
 
-    def _run(self, report: Callable[[dict[str, float]], None], log: _Log) -> None:
+    def _run(self, report: Callable[[dict[str, float]], None], log: Log) -> None:
         batches = self._batches()
         self.model.train()
         while self.step < self.config.steps:
@@ -218,30 +218,12 @@ class Trainer:
         return torch.autocast(self.accelerator.device.type, torch.bfloat16, enabled=self.config.bf16)
 
     def _train_step(self, batches: Iterator[list[Example]]) -> dict[str, float]:
-        config, rng = self.config, Random(f"{self.config.seed}/step {self.step}")
+        rng = Random(f"{self.config.seed}/step {self.step}")
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate()
-        examples = next(batches)
-        sight = rng.random() < config.sight
-        thinks = rng.random() < config.latent_steps
-        if rng.random() < config.language:
-            name, weight, texts = "loss_language", 1.0, self._texts(rng)
-            with self._autocast():
-                loss = self.distributed(texts)
-            tokens = texts.ids.numel()
-        else:
-            batch = collate(self.tokenizer, examples)
-            # A batch of few or short answers must not shove the weights as far as a full one. The
-            # gradient is weighed after it is clipped: clipping would undo it.
-            weight = min(1.0, batch.written / (_ANSWER_TOKENS * len(examples)))
-            name, tokens = "loss_sight" if sight else "loss", batch.run
-            latent_steps = rng.randint(1, config.most_latent_steps) if thinks else 0
-            with self._autocast():
-                loss = self.distributed(
-                    batch.to(self.accelerator.device), sight=sight, latent_steps=latent_steps
-                )
+        loss, weight, told = self._loss(next(batches), rng)
         self.accelerator.backward(loss)
-        norm = self.accelerator.clip_grad_norm_(self.learned, config.clip)
+        norm = self.accelerator.clip_grad_norm_(self.learned, self.config.clip)
         for parameter in self.learned:
             if parameter.grad is not None:
                 parameter.grad.mul_(weight)
@@ -249,7 +231,26 @@ class Trainer:
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        return {name: loss.item(), "grad_norm": float(norm), "tokens": tokens}
+        return {**told, "grad_norm": float(norm)}
+
+    def _loss(self, examples: Sequence[Example], rng: Random) -> tuple[torch.Tensor, float, dict[str, float]]:
+        """Of one step the loss, what its gradient weighs after it is clipped, and its metrics."""
+        config = self.config
+        sight = rng.random() < config.sight
+        thinks = rng.random() < config.latent_steps
+        if rng.random() < config.language:
+            texts = self._texts(rng)
+            with self._autocast():
+                loss = self.distributed(texts)
+            return loss, 1.0, {"loss_language": loss.item(), "tokens": texts.ids.numel()}
+        batch = collate(self.tokenizer, examples)
+        latent_steps = rng.randint(1, config.most_latent_steps) if thinks else 0
+        with self._autocast():
+            loss = self.distributed(batch.to(self.accelerator.device), sight=sight, latent_steps=latent_steps)
+        # A batch of few or short answers must not shove the weights as far as a full one. The
+        # gradient is weighed after it is clipped: clipping would undo it.
+        weight = min(1.0, batch.written / (_ANSWER_TOKENS * len(examples)))
+        return loss, weight, {"loss_sight" if sight else "loss": loss.item(), "tokens": batch.run}
 
     def _texts(self, rng: Random) -> Language:
         chosen = [rng.choice(self.texts) for _ in range(self.config.batch_size)]
@@ -311,7 +312,7 @@ class Trainer:
         return itertools.islice(itertools.chain.from_iterable(loader), skipped, None)
 
 
-class _Log(contextlib.AbstractContextManager["_Log"]):
+class Log(contextlib.AbstractContextManager["Log"]):
     """Metrics as lines of JSON and, where it is installed, as TensorBoard files; of one process alone."""
 
     def __init__(self, folder: Path, active: bool, first: int) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import torch
 from torch.nn import functional as F
@@ -30,15 +29,16 @@ from planner.calibration import (
     logit,
 )
 from planner.evaluate import GoldConversation, GoldTurn, Understood, read_all
+from planner.meaning import in_force
 from planner.reader import LPMReader
 from planner.scoring import wrong_fields
 from planner.train import data_version, place_names
 from planner.write import check_target
 from tools.cache import cache_dir
-from tools.notation import read_call, write_call
+from tools.notation import write_call
 from tools.places import Gazetteer
-from tools.registry import ARGUMENTS, TOOLS
-from tools.tool import Progress, Questions, silent
+from tools.registry import ARGUMENTS
+from tools.tool import Progress
 
 __all__ = ["Observed", "calibrate_weights", "fitted", "generated", "observed"]
 
@@ -109,24 +109,14 @@ def generated(count: int) -> list[GoldConversation]:
     found: list[GoldConversation] = []
     while len(found) < count:
         domain = _ORDER[len(found) % len(_ORDER)]
-        drawn = sources[domain].conversation()
+        drawn, arguments = sources[domain].conversation(), ARGUMENTS[domain]
         if all(len(turn.user) <= _LONGEST for turn in drawn.turns):
             turns = tuple(
-                GoldTurn(user=turn.user, means=_resolved(domain, dict(turn.means))) for turn in drawn.turns
+                GoldTurn(user=turn.user, means=in_force(write_call(domain, arguments, turn.means)))
+                for turn in drawn.turns
             )
             found.append(GoldConversation(id=f"{domain} {len(found)}", domain=domain, turns=turns))
     return found
-
-
-def _resolved(domain: str, means: dict[str, Any]) -> dict[str, Any]:
-    """What is in force where exactly this was read."""
-    arguments = ARGUMENTS[domain]
-    _, values, _ = read_call(write_call(domain, arguments, means), {domain: arguments})
-    if domain not in TOOLS:
-        return values
-    tool = TOOLS[domain]
-    prepared = tool.prepare(tool.arguments(**values), silent)
-    return prepared.constraints if isinstance(prepared, Questions) else tool.constraints(prepared)
 
 
 def observed(gold: Sequence[GoldConversation], readings: Iterable[Sequence[Understood]]) -> list[Observed]:

@@ -28,16 +28,27 @@ from lpm_model.data.project.conversations import ProjectConversations
 from lpm_model.data.route.conversations import RouteConversations
 from lpm_model.narrowing import directions, narrowed
 from lpm_model.objective import Example, collate
+from lpm_model.reinforcement import Improver
 from lpm_model.retrofit import load_adapter, read_adapter, with_slots
 from lpm_model.training import Trainer, TrainingConfig
+from planner.meaning import right
 from tools.cache import cache_dir
-from tools.notation import write_call
+from tools.notation import grammar, write_call
 from tools.places import Gazetteer
 from tools.places.data import nicknames
 from tools.registry import ARGUMENTS
 from tools.roads.tool import in_one_line
 
-__all__ = ["ConfigError", "DataConfig", "TrainConfig", "held_out_examples", "place_names", "stream", "train"]
+__all__ = [
+    "ConfigError",
+    "DataConfig",
+    "Reinforcement",
+    "TrainConfig",
+    "held_out_examples",
+    "place_names",
+    "stream",
+    "train",
+]
 
 _HELD_OUT_SHARE = 40  # one town in so many is never trained on
 _LONGEST_NAME = 26
@@ -76,6 +87,18 @@ class DataConfig(BaseModel):
     recite: float = Field(default=0.0, ge=0.0, le=1.0)
 
 
+class Reinforcement(BaseModel):
+    """Learning from reward: a reading is right if every constraint that was meant is in force, and no other.
+
+    Attributes:
+        group: Readings drawn of each conversation.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    group: int = Field(default=8, ge=2)
+
+
 class TrainConfig(BaseModel):
     """A training run.
 
@@ -88,7 +111,9 @@ class TrainConfig(BaseModel):
         model: Fields of ``LPMConfig`` to set; of an adapter to start from only ``num_slots`` can change, and
             ``state_dim`` from a whole key and value to less.
         data: See ``DataConfig``.
-        training: See ``TrainingConfig``.
+        reinforce: Learn from reward instead of from the calls themselves; see ``lpm_model.reinforcement``.
+        training: See ``TrainingConfig``; with ``reinforce`` what it says of sight, latent steps and language
+            is not used.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -100,6 +125,7 @@ class TrainConfig(BaseModel):
     threads: int | None = None
     model: dict[str, int] = {}
     data: DataConfig = DataConfig()
+    reinforce: Reinforcement | None = None
     training: dict[str, Any]
 
     @classmethod
@@ -248,7 +274,7 @@ def train(config: TrainConfig, report: Callable[[dict[str, float]], None]) -> Pa
         load_adapter(model, tensors | fresh)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     texts = (general_texts(held_out=False), general_texts(held_out=True)[:_MEASURED_TEXTS])
-    trainer = Trainer(
+    given = (
         model,
         tokenizer,
         training,
@@ -262,6 +288,11 @@ def train(config: TrainConfig, report: Callable[[dict[str, float]], None]) -> Pa
         },
         texts if training.language else ((), ()),
     )
+    if config.reinforce is None:
+        trainer = Trainer(*given)
+    else:
+        calls: dict[str, type[BaseModel]] = {name: ARGUMENTS[name] for name in config.data.domains}
+        trainer = Improver(*given, grammar=grammar(calls), reward=right, group=config.reinforce.group)
     trainer.resume()
     trainer.run(report)
     return config.folder / ADAPTER_NAME

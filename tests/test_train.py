@@ -8,7 +8,7 @@ import torch
 import planner.train as training
 from lpm_model.base import ADAPTER_NAME
 from lpm_model.retrofit import read_adapter
-from planner.train import ConfigError, DataConfig, TrainConfig, place_names, stream, train
+from planner.train import ConfigError, DataConfig, Reinforcement, TrainConfig, place_names, stream, train
 from tests.talking import save_base
 from tests.tiny import MEMORY
 from tools.places import Gazetteer
@@ -69,6 +69,20 @@ def test_an_option_that_the_trainer_does_not_know_is_refused(base, tmp_path):
     wrong.training["setps"] = 3
     with pytest.raises(ConfigError, match="setps"):
         train(wrong, quiet)
+
+
+def test_a_run_learns_from_reward_where_the_configuration_says_so(base, wide, tmp_path):
+    rows: list[dict[str, float]] = []
+    fields = {"start_from": wide / ADAPTER_NAME, "reinforce": Reinforcement(group=2)}
+    assert train(config(base, tmp_path, 1, **fields), rows.append) == tmp_path / ADAPTER_NAME
+    before, after = rows
+    assert (before["step"], after["step"]) == (0, 1)
+    assert after["answers"] == 4 and after["reward"] == 0.0  # of letters drawn by chance no route is right
+    assert {name for name in before if name.startswith("valid_")} == {
+        "valid_loss/route/1",
+        "valid_exact/route/1",
+        "valid_reward/route/1",
+    }
 
 
 @pytest.mark.parametrize("limit", [None, 250])
