@@ -243,13 +243,18 @@ class ConstrainedDecoder:
         )
 
     @torch.inference_mode()
-    def likelihood(self, text: str, state: torch.Tensor | None) -> float:
+    def likelihood(self, text: str, state: torch.Tensor | None, context: Sequence[int] = ()) -> float:
         """Lowest probability of a token of ``text`` when read from the state, in one forward.
 
         A text that the model would write itself keeps every token above one half or so; a state
         that lost something shows it at the token where it would write something else.
+
+        Args:
+            text: The text.
+            state: As for ``write``.
+            context: Token ids in the window before it.
         """
-        prompt = prompt_ids(self.tokenizer)
+        prompt = [*context, *prompt_ids(self.tokenizer)]
         ids = torch.tensor([prompt + answer_ids(self.tokenizer, text)])
         logits = self.model(ids[:, :-1], latent_state=state).logits[0, len(prompt) - 1 :].float()
         wanted = ids[0, len(prompt) :]

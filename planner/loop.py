@@ -1,17 +1,19 @@
 r"""The agent as a LangGraph graph: perceive, decide, think, act, observe, verify, answer.
 
-    perceive -> decide -> act -> observe -> verify -> answer
-                 |  ^ \   | ^                         ^
-                 v  |  \  v |                         |
-                think   \ reconsider, propose --------+
+    perceive -> decide -> compare -> act -> observe -> verify -> answer
+                 |  ^                | ^                           ^
+                 v  |                v |                           |
+                think           reconsider, propose ---------------+
 
 perceive reads the turn into the latent state; decide writes a tool call from the state alone; while
-the call is unsure and the budget lasts, think refines the state and decide tries again; where the
-tool knows no such name, reconsider asks the state which of the names that the tool knows it holds; where
-the call lacks something that the tool can propose, propose asks the state which of the proposals it means;
-observe reads the tool's result into the state and makes sure that this changed no wish of the person;
-answer reads the call itself into it, for a later turn to change. answer alone writes what outlives the turn,
-so a turn that fails on the way changes nothing.
+the call is unsure and the budget lasts, think refines the state and decide tries again; compare reads the
+call with the turn's words in sight, too, and where these mean something else, reads the turn into the state
+once more, and asks the person if that does not settle it; where the tool knows no such name, reconsider
+asks the state which of the names that the tool knows it holds; where the call lacks something that the
+tool can propose, propose asks the state which of the proposals it means; observe reads the tool's result
+into the state and makes sure that this changed no wish of the person; answer reads the call itself into it,
+for a later turn to change. answer alone writes what outlives the turn, so a turn that fails on the way
+changes nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from langgraph.graph import END, START, StateGraph
 from pydantic import BaseModel
 
 from lpm_model.state import LatentState
+from planner.meaning import resolved
 from planner.reader import Reader, Reading, Usage
+from planner.scoring import wrong_fields
 from tools.notation import write_call
 from tools.tool import Check, Progress, Proposal, Question, Questions, Tool
 
@@ -93,7 +97,8 @@ class TurnState(TypedDict, total=False):
 
     ``brought`` is what the turn came with beside words, and what such there was before, as JSON; ``given`` is
     the same once the turn was understood. ``held`` is the latent state on its way through the turn, ``tried``
-    every reading of this turn with the state it was read from.
+    every reading of this turn with the state it was read from, ``differing`` the constraints that the turn's
+    words in sight say otherwise than the state.
     """
 
     latent: LatentBytes
@@ -107,6 +112,7 @@ class TurnState(TypedDict, total=False):
     request: Annotated[Any, UntrackedValue(object)]
     result: Annotated[Any, UntrackedValue(object)]
     restored: Annotated[bool, UntrackedValue(bool)]
+    differing: Annotated[dict[str, Any], UntrackedValue(dict)]
     constraints: Annotated[dict[str, Any], UntrackedValue(dict)]
     questions: Annotated[tuple[Question, ...], UntrackedValue(tuple)]
     reconsidered: Annotated[bool, UntrackedValue(bool)]
@@ -128,6 +134,8 @@ class Thresholds:
         sure: Least probability of every argument for acting without thinking again.
         ask: Below this the planner asks instead of acting.
         kept: Least probability that each token of the call must keep after an observation.
+        same: Where every token of the call is more probable than this with the turn's words in sight, these
+            say the same: a token is the likeliest from one half on.
         misspelt: How probable a name that the tool knows must be, compared with the name that was
             written and that it does not know, to be taken for it.
         ahead: How many times as probable as the next proposal the state must make the best one, each
@@ -137,6 +145,7 @@ class Thresholds:
     sure: float = 0.6
     ask: float = 0.25
     kept: float = 0.1
+    same: float = 0.5
     misspelt: float = 0.5
     ahead: float = 3.0
 
@@ -194,7 +203,27 @@ def build_loop(
         unsure = reading.values and reading.certainty < limits.sure
         if unsure and state["usage"].latent_steps < budget.latent_steps:
             return "think"
-        return "act" if reading.tool else "answer"
+        if not reading.tool:
+            return "answer"
+        return "compare" if run_tools else "act"
+
+    def compare(state: TurnState) -> TurnState:
+        reading, held, text = state["reading"], unpack(state["held"]), state["text"]
+        tool = tools[reading.tool]
+        sureness, cost = reader.holds(held, reading.call, beside=text)
+        if sureness > limits.same:
+            return {"usage": spend(state, cost)}
+        seen, seeing = reader.read(held, calls, beside=text)
+        cost += seeing
+        differing = _otherwise(tool, reading, seen)
+        if not differing:
+            return {"usage": spend(state, cost)}
+        again, reading_again = reader.perceive(text, held)
+        second, deciding = reader.read(again, calls)
+        spent = spend(state, cost + reading_again + deciding)
+        if second.tool == seen.tool and not _otherwise(tool, second, seen):
+            return {"reading": second, "held": LatentBytes(again.to_bytes()), "usage": spent}
+        return {"differing": differing, "usage": spent}
 
     def think(state: TurnState) -> TurnState:
         _, newest = state["tried"][-1]
@@ -216,6 +245,9 @@ def build_loop(
             }
         constraints = tool.constraints(prepared)
         doubts = _doubts(reading, constraints, limits.ask)
+        doubted = {question.field for question in doubts}
+        differing = {name: v for name, v in state.get("differing", {}).items() if name not in doubted}
+        doubts += _differences(constraints, differing)
         if doubts:
             return {"questions": doubts, "constraints": constraints}
         if not run_tools:
@@ -313,6 +345,7 @@ def build_loop(
     graph = StateGraph(TurnState)
     graph.add_node("perceive", perceive)
     graph.add_node("decide", decide)
+    graph.add_node("compare", compare)
     graph.add_node("think", think)
     graph.add_node("act", act)
     graph.add_node("reconsider", reconsider)
@@ -322,8 +355,9 @@ def build_loop(
     graph.add_node("answer", answer)
     graph.add_edge(START, "perceive")
     graph.add_edge("perceive", "decide")
-    graph.add_conditional_edges("decide", after_decide, ["think", "act", "answer"])
+    graph.add_conditional_edges("decide", after_decide, ["think", "compare", "act", "answer"])
     graph.add_edge("think", "decide")
+    graph.add_edge("compare", "act")
     graph.add_conditional_edges("act", after_act, ["observe", "reconsider", "propose", "answer"])
     graph.add_conditional_edges("reconsider", after_reconsider, ["act", "answer"])
     graph.add_conditional_edges("propose", after_reconsider, ["act", "answer"])
@@ -350,6 +384,37 @@ def _doubts(reading: Reading, constraints: Mapping[str, Any], ask: float) -> tup
         for name, probability in reading.confidence.items()
         if probability < ask
     )
+
+
+def _otherwise(tool: Tool, reading: Reading, seen: Reading) -> dict[str, Any]:
+    """The constraints that ``seen`` means otherwise than ``reading``; None where it has no such constraint.
+
+    A name that the tool does not know says nothing, and neither does what is no call of the same tool.
+    """
+    if seen.tool != reading.tool:
+        return {}
+    mine, theirs = resolved(tool, reading.values), resolved(tool, seen.values)
+    if isinstance(mine, Questions):
+        mine = mine.constraints
+    unknown: set[str] = set()
+    if isinstance(theirs, Questions):
+        unknown, theirs = {question.field for question in theirs.questions}, theirs.constraints
+    return {name: theirs.get(name) for name in wrong_fields(mine, theirs) if name not in unknown}
+
+
+def _differences(constraints: Mapping[str, Any], differing: Mapping[str, Any]) -> tuple[Question, ...]:
+    """A question for every constraint that the words in sight say otherwise than the state."""
+    questions = []
+    for name, value in differing.items():
+        kept = _in_words(constraints[name]) if name in constraints else None
+        seen = None if value is None else _in_words(value)
+        reason = (
+            f"{name.replace('_', ' ')} was remembered as {kept or 'not said'}, "
+            f"and read again as {seen or 'not said'}"
+        )
+        candidates = tuple(filter(None, (seen, kept)))
+        questions.append(Question(field=name, said=kept, reason=reason, candidates=candidates))
+    return tuple(questions)
 
 
 def _renamed(values: Mapping[str, Any], question: Question, name: str) -> dict[str, Any]:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from planner.scoring import wrong_fields
 from tools.notation import read_call
 from tools.registry import ARGUMENTS, TOOLS
-from tools.tool import Questions, silent
+from tools.tool import Questions, Tool, silent
 
-__all__ = ["in_force", "right"]
+__all__ = ["in_force", "resolved", "right"]
+
+
+def resolved(tool: Tool, values: Mapping[str, Any]) -> dict[str, Any] | Questions:
+    """The constraints of a call in the public schema's fields; what must be asked where it cannot run yet."""
+    prepared = tool.prepare(tool.arguments(**values), silent)
+    return prepared if isinstance(prepared, Questions) else tool.constraints(prepared)
 
 
 def in_force(call: str) -> dict[str, Any]:
-    """The constraints of a call in the public schema's fields.
+    """The constraints of a call in the public schema's fields, resolved as far as they can be.
 
     Raises:
         ValueError: If it is no call of a tool.
     """
     name, values, _ = read_call(call, ARGUMENTS)
-    tool = TOOLS[name]
-    prepared = tool.prepare(tool.arguments(**values), silent)
-    return dict(prepared.constraints if isinstance(prepared, Questions) else tool.constraints(prepared))
+    found = resolved(TOOLS[name], values)
+    return dict(found.constraints if isinstance(found, Questions) else found)
 
 
 def right(wanted: str, written: str) -> float:

@@ -94,12 +94,14 @@ class Reader(Protocol):
         """Refine the state by one latent step."""
         ...
 
-    def read(self, state: LatentState, calls: Mapping[str, type[BaseModel]]) -> tuple[Reading, Usage]:
-        """Write a tool call from the state alone."""
+    def read(
+        self, state: LatentState, calls: Mapping[str, type[BaseModel]], beside: str = ""
+    ) -> tuple[Reading, Usage]:
+        """Write a tool call from the state alone, or with a text in sight beside it."""
         ...
 
-    def holds(self, state: LatentState, call: str) -> tuple[float, Usage]:
-        """How surely the state still says ``call``: the lowest probability of its tokens."""
+    def holds(self, state: LatentState, call: str, beside: str = "") -> tuple[float, Usage]:
+        """How surely the state, with ``beside`` in sight, says ``call``: its tokens' lowest probability."""
         ...
 
     def weigh(self, state: LatentState, calls: Sequence[str]) -> tuple[tuple[float, ...], Usage]:
@@ -166,12 +168,15 @@ class LPMReader:
         _, slots = self._model.model(None, _tensor(state), write=True)
         return self._value(slots[0], state), Usage(model_calls=1, latent_steps=1)
 
-    def read(self, state: LatentState, calls: Mapping[str, type[BaseModel]]) -> tuple[Reading, Usage]:
+    def read(
+        self, state: LatentState, calls: Mapping[str, type[BaseModel]], beside: str = ""
+    ) -> tuple[Reading, Usage]:
         """Write a call under the tools' grammar and read its lines."""
+        context = segment_ids(self._tokenizer, beside) if beside else self._seen
         held = state.zeroed() if self._mode == "zeroed" else state
         slots = None if self._mode == "transcript" else _tensor(held)
-        written = self._decoder.write(grammar(calls), slots, context=self._seen)
-        cost = Usage(model_calls=written.forwards, tokens_out=written.tokens, tokens_in=len(self._seen))
+        written = self._decoder.write(grammar(calls), slots, context=context)
+        cost = Usage(model_calls=written.forwards, tokens_out=written.tokens, tokens_in=len(context))
         if not written.complete:
             return Reading(written.text, ""), cost
         try:
@@ -188,9 +193,11 @@ class LPMReader:
             }
         return Reading(written.text, name, values, confidence), cost
 
-    def holds(self, state: LatentState, call: str) -> tuple[float, Usage]:
+    def holds(self, state: LatentState, call: str, beside: str = "") -> tuple[float, Usage]:
         """Read ``call`` from the state in one forward."""
-        return self._decoder.likelihood(call, _tensor(state)), Usage(model_calls=1)
+        context = segment_ids(self._tokenizer, beside) if beside else []
+        sureness = self._decoder.likelihood(call, _tensor(state), context)
+        return sureness, Usage(model_calls=1, tokens_in=len(context))
 
     def weigh(self, state: LatentState, calls: Sequence[str]) -> tuple[tuple[float, ...], Usage]:
         """Read all of them from the state in one forward."""

@@ -31,6 +31,7 @@ class FakeReader:
     A turn is counted by the reading of a person's text. The state's first number counts what has been
     read into it, so that a test can see which state was kept. ``weights`` are the logarithms of the
     probabilities of calls that hold a name, compared with the call that was read; a zeroed state holds none.
+    ``in_sight`` is what the turn's words say when they are in sight; by default the same as the state.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class FakeReader:
         calls_per_read: int = 3,
         longest: int = 4096,
         weights: Mapping[str, float] | None = None,
+        in_sight: Says | str | None = None,
     ) -> None:
         self.readings = [Says(r) if isinstance(r, str) else r for r in readings]
         self.fingerprint, self.kept, self.shape = fingerprint, kept, shape
         self.calls_per_read, self.longest = calls_per_read, longest
         self.weights, self.weighed = weights or {}, list[tuple[str, ...]]()
+        self.in_sight = Says(in_sight) if isinstance(in_sight, str) else in_sight
         self.heard: list[str] = []
         self.began_with: list[LatentState | None] = []
         self.thought_about: list[LatentState] = []
@@ -62,8 +65,10 @@ class FakeReader:
         self.thought_about.append(state)
         return self._next(state, 100.0), Usage(model_calls=1, latent_steps=1)
 
-    def read(self, state: LatentState | None, calls: Mapping[str, type[BaseModel]]) -> tuple[Reading, Usage]:
-        said = self.readings.pop(0)
+    def read(
+        self, state: LatentState | None, calls: Mapping[str, type[BaseModel]], beside: str = ""
+    ) -> tuple[Reading, Usage]:
+        said = self.in_sight if beside and self.in_sight else self.readings.pop(0)
         cost = Usage(model_calls=self.calls_per_read, tokens_out=9)
         if not said.lines:
             return Reading("", ""), cost
@@ -71,7 +76,9 @@ class FakeReader:
         name, values, _ = read_call(call, calls)
         return Reading(call, name, values, dict.fromkeys(values, said.sure) | dict(said.unsure)), cost
 
-    def holds(self, state: LatentState, call: str) -> tuple[float, Usage]:
+    def holds(self, state: LatentState, call: str, beside: str = "") -> tuple[float, Usage]:
+        if beside:
+            return 0.2 if self.in_sight else 0.9, Usage(model_calls=1)
         return self.kept, Usage(model_calls=1)
 
     def weigh(self, state: LatentState, calls: Sequence[str]) -> tuple[tuple[float, ...], Usage]:

@@ -55,17 +55,17 @@ def test_a_sure_reading_is_planned_checked_and_accounted_for():
     assert [check.constraint for check in answer.checks if not check.satisfied] == []
     assert any(check.constraint == "avoid tolls" for check in answer.checks)
     assert answer.result.route.toll_km == 0
-    # perceive 1, read 3; nothing outlives the turn, so that the result is not read
+    # perceive 1, read 3, compare 1; nothing outlives the turn, so that the result is not read
     usage = answer.usage
-    assert (usage.model_calls, usage.tokens_out, usage.latent_steps) == (4, 9, 0)
+    assert (usage.model_calls, usage.tokens_out, usage.latent_steps) == (5, 9, 0)
     assert reader.heard == ["anything"]
 
 
 def test_in_a_session_the_result_is_read_and_accounted_for(tmp_path):
     reader = FakeReader(NEAR)
     answer = Planner(reader=reader, sessions=tmp_path / "s.sqlite").route("anything", session="trip")
-    # perceive 1, read 3; observe: perceive 1, holds 1; answer: perceive 1
-    assert answer.usage.model_calls == 7
+    # perceive 1, read 3, compare 1; observe: perceive 1, holds 1; answer: perceive 1
+    assert answer.usage.model_calls == 8
     said, result, call = reader.heard
     assert said == "anything" and "The route has" in result
     assert call == NEAR.replace(" | ", "\n") + "\n", "what was understood is remembered as it was written"
@@ -137,7 +137,7 @@ def test_a_name_the_gazetteer_does_not_know_is_the_one_the_state_holds():
     (weighed,) = reader.weighed
     assert weighed[0] == "route\nfrom Albny\nto Buffalo, NY\n"
     assert "route\nfrom Albany\nto Buffalo, NY\n" in weighed[1:]
-    assert answer.usage.model_calls == 5
+    assert answer.usage.model_calls == 6
 
 
 def test_one_of_several_stops_is_reconsidered_alone_and_its_spellings_count_together():
@@ -166,6 +166,58 @@ def test_the_thresholds_decide():
     reader = FakeReader(Says(NEAR, sure=0.5))
     done = take_turn(reader, store=memory_store(), thresholds=Thresholds(sure=0.4, ask=0.3))
     assert done["usage"].latent_steps == 0 and done["checks"]
+
+
+WITH_STOP = NEAR + " | via Utica, NY"
+
+
+def test_what_is_read_otherwise_in_sight_is_read_into_the_state_once_more(tmp_path):
+    reader = FakeReader(NEAR, WITH_STOP, in_sight=WITH_STOP)
+    answer = Planner(reader=reader, sessions=tmp_path / "s.sqlite").route("by Utica", session="trip")
+    assert answer.status is Status.PLANNED and answer.constraints["via"] == ["Utica, NY"]
+    assert reader.heard[:2] == ["by Utica", "by Utica"]
+    assert marks(reader.began_with[:3]) == [None, 1.0, 2.0], "the result is read into the state read twice"
+
+
+def test_what_the_state_and_the_words_in_sight_say_otherwise_is_asked_about():
+    reader = FakeReader(NEAR + " | leave 7:00 am", NEAR, in_sight=WITH_STOP + " | leave 7:00 am")
+    answer = Planner(reader=reader).route("by Utica at 7")
+    assert answer.status is Status.NOT_UNDERSTOOD and answer.result is None
+    (question,) = answer.questions
+    assert (question.field, question.said, question.candidates) == ("via", None, ("Utica, NY",))
+    assert "remembered as not said" in question.reason and "Utica" in question.reason
+
+
+def test_what_both_say_otherwise_offers_both():
+    reader = FakeReader(WITH_STOP, WITH_STOP, in_sight=NEAR + " | via Rome, NY")
+    (question,) = Planner(reader=reader).route("anything").questions
+    assert (question.said, question.candidates) == ("Utica, NY", ("Rome, NY", "Utica, NY"))
+
+
+@pytest.mark.parametrize(
+    "in_sight",
+    [
+        "route | from Albany, NY | to Buffalo",  # the same place
+        "route | from Albany, NY | to Bufalo, NY",  # no place: this says nothing
+        NEAR + " | via Nowherenear, NY",
+        "",  # no call
+    ],
+)
+def test_words_in_sight_that_say_nothing_else_are_not_asked_about(in_sight):
+    reader = FakeReader(NEAR, in_sight=Says(in_sight))
+    assert Planner(reader=reader).route("anything").status is Status.PLANNED
+
+
+def test_a_field_is_asked_about_once():
+    reader = FakeReader(Says(WITH_STOP, unsure={"via": 0.1}), WITH_STOP, in_sight=NEAR)
+    (question,) = Planner(reader=reader).route("anything").questions
+    assert question.field == "via" and "probability" in question.reason
+
+
+def test_a_measure_of_the_reading_compares_nothing():
+    graph = build_loop(FakeReader(NEAR, in_sight=WITH_STOP), TOOLS, Budget(), silent, run_tools=False)
+    done = graph.compile().invoke({"text": "anything"}, {"recursion_limit": 20})
+    assert "via" not in done["constraints"] and "questions" not in done
 
 
 def test_a_result_that_would_change_the_wishes_is_not_remembered():
@@ -215,10 +267,10 @@ def test_nothing_of_a_turn_leaks_into_the_next():
     second = take_turn(reader, store=store)
     assert second["questions"]
     assert "checks" not in second and "result" not in second and "warnings" not in second
-    assert second["usage"].model_calls == 5
+    assert second["usage"].model_calls == 6
 
 
-@pytest.mark.parametrize("calls", [6, 4, 3], ids=["reading", "observing", "remembering"])
+@pytest.mark.parametrize("calls", [6, 5, 3, 2], ids=["reading", "comparing", "observing", "remembering"])
 def test_the_budget_of_model_calls_is_hard_and_costs_the_session_nothing(calls):
     store, reader = memory_store(), FakeReader(NEAR, NEAR, NEAR)
     take_turn(reader, store=store)

@@ -110,15 +110,17 @@ class Counted:
         self.cost.add(usage)
         return found, usage
 
-    def read(self, state: LatentState, calls: Mapping[str, type[BaseModel]]) -> tuple[Reading, Usage]:
+    def read(
+        self, state: LatentState, calls: Mapping[str, type[BaseModel]], beside: str = ""
+    ) -> tuple[Reading, Usage]:
         """See ``Reader``."""
-        found, usage = self._reader.read(state, calls)
+        found, usage = self._reader.read(state, calls, beside)
         self.cost.add(usage)
         return found, usage
 
-    def holds(self, state: LatentState, call: str) -> tuple[float, Usage]:
+    def holds(self, state: LatentState, call: str, beside: str = "") -> tuple[float, Usage]:
         """See ``Reader``."""
-        found, usage = self._reader.holds(state, call)
+        found, usage = self._reader.holds(state, call, beside)
         self.cost.add(usage)
         return found, usage
 
