@@ -198,6 +198,10 @@ def evaluate(
             "conversation without a state."
         ),
     ] = "state",
+    compare: Annotated[
+        bool,
+        typer.Option(help="Read again with the text in sight, as a plan does, and count what is asked."),
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Write the predictions, one JSON object a line.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many conversations.")] = None,
     adapter: Annotated[Path | None, typer.Option(help="Other trained weights of the same base.")] = None,
@@ -216,6 +220,7 @@ def evaluate(
                 mode=reading,
                 out=out,
                 limit=limit,
+                compares=compare,
                 base=base,
                 adapter=adapter,
                 progress=tell,

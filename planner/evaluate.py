@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,12 +49,14 @@ class Understood:
         means: In the fields of the public schema; empty if nothing could be read.
         written: Names of the fields that were read, before anything was resolved or taken for granted.
         confidence: See ``planner.reader.Reading``.
+        asked: Names of the fields that the person would be asked about.
         usage: What reading it cost.
     """
 
     means: dict[str, Any] = field(default_factory=dict)
     written: frozenset[str] = frozenset()
     confidence: dict[str, float] = field(default_factory=dict)
+    asked: frozenset[str] = frozenset()
     usage: Usage = field(default_factory=Usage)
 
 
@@ -112,6 +114,7 @@ def evaluate_file(
     mode: ReadingMode,
     out: Path | None,
     limit: int | None,
+    compares: bool = False,
     base: Path | None,
     adapter: Path | None = None,
     progress: Progress,
@@ -137,7 +140,7 @@ def evaluate_file(
     loaded = load_model(
         base, cache_dir(), adapter=adapter, progress=lambda stage: progress(stage, 0.0), note=note
     )
-    predictions, lines = evaluate(LPMReader(loaded, mode), gold, progress)
+    predictions, lines = evaluate(LPMReader(loaded, mode), gold, progress, compares)
     if out is not None:
         write_whole(out, "".join(json.dumps(p, ensure_ascii=False) + "\n" for p in predictions))
     skipped = [f"left out: {n} conversations of {name}, which is not read" for name, n in unread.items()]
@@ -145,16 +148,22 @@ def evaluate_file(
 
 
 def evaluate(
-    reader: Reader, gold: list[GoldConversation], progress: Progress
+    reader: Reader, gold: list[GoldConversation], progress: Progress, compares: bool = False
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Read every turn of every conversation; returns the predictions and a summary.
 
     Where a tool acts on a domain, what was read goes through its preparation, so that names are resolved.
+
+    Args:
+        reader: The reasoner.
+        gold: The conversations.
+        progress: Told how far it is.
+        compares: Whether the call is also read with the turn's words in sight, as it is where a plan is made.
     """
     predictions: list[dict[str, Any]] = []
     tally, usage = Counter[str](), Usage()
     began = time.perf_counter()
-    for conversation, read in zip(gold, read_all(reader, gold, progress), strict=True):
+    for conversation, read in zip(gold, read_all(reader, gold, progress, compares), strict=True):
         turns = []
         for index, (turn, understood) in enumerate(zip(conversation.turns, read, strict=True), 1):
             turns.append({"means": understood.means})
@@ -163,6 +172,8 @@ def evaluate(
             tally[f"{conversation.domain}, {when}"] += 1
             right = not wrong_fields(understood.means, turn.means)
             tally[f"{conversation.domain}, {when}, exact"] += right
+            tally[f"asked: {conversation.domain}, {when}"] += bool(understood.asked)
+            tally[f"asked, exact: {conversation.domain}, {when}"] += bool(understood.asked) and right
             usage += understood.usage
         predictions.append({"id": conversation.id, "turns": turns})
     seconds, count = time.perf_counter() - began, tally["turns"]
@@ -173,15 +184,22 @@ def evaluate(
         f"{usage.tokens_in / count:.1f} tokens in, {usage.tokens_out / count:.1f} out, "
         f"{usage.latent_steps / count:.2f} latent steps"
     )
+    for name in counted:
+        asked, needless = tally[f"asked: {name}"], tally[f"asked, exact: {name}"]
+        wrong = tally[name] - tally[f"{name}, exact"]
+        lines.append(
+            f"{name}: something would be asked in {asked}, of which {asked - needless} were read wrongly; "
+            f"{wrong - asked + needless} read wrongly without a question"
+        )
     return predictions, lines
 
 
 def read_all(
-    reader: Reader, gold: Sequence[GoldConversation], progress: Progress
+    reader: Reader, gold: Sequence[GoldConversation], progress: Progress, compares: bool = False
 ) -> Iterator[list[Understood]]:
     """What is understood after each turn, conversation by conversation."""
     loops = {
-        name: build_loop(reader, {name: TOOLS[name]}, Budget(), silent, run_tools=False)
+        name: build_loop(reader, {name: TOOLS[name]}, Budget(), silent, run_tools=False, compares=compares)
         for name in {c.domain for c in gold} & set(TOOLS)
     }
     for number, conversation in enumerate(gold):
@@ -202,11 +220,13 @@ def _through_loop(loop: Loop, conversation: GoldConversation) -> Iterator[Unders
         except (BudgetSpent, TooLong):
             yield Understood()
             continue
-        yield _understood(done.get("constraints", {}), done["reading"], done["usage"])
+        asked = [question.field for question in done.get("questions", ())]
+        yield _understood(done.get("constraints", {}), done["reading"], asked, done["usage"])
 
 
-def _understood(means: Mapping[str, Any], reading: Reading, usage: Usage) -> Understood:
-    return Understood(dict(means), frozenset(reading.values), dict(reading.confidence), usage)
+def _understood(means: Mapping[str, Any], reading: Reading, asked: Iterable[str], usage: Usage) -> Understood:
+    written, confidence = frozenset(reading.values), dict(reading.confidence)
+    return Understood(dict(means), written, confidence, frozenset(asked), usage)
 
 
 def _plainly(reader: Reader, conversation: GoldConversation) -> Iterator[Understood]:
@@ -224,4 +244,4 @@ def _plainly(reader: Reader, conversation: GoldConversation) -> Iterator[Underst
         if reading.values:
             held, keeping = reader.perceive(reading.call, seen)
             usage += keeping
-        yield _understood(reading.values, reading, usage)
+        yield _understood(reading.values, reading, (), usage)

@@ -161,6 +161,7 @@ def build_loop(
     thresholds: Thresholds | None = None,
     run_tools: bool = True,
     remembers: bool = True,
+    compares: bool = True,
 ) -> Loop:
     """The graph, not compiled; see the module's docstring.
 
@@ -173,6 +174,7 @@ def build_loop(
         run_tools: False to read and prepare calls only, for a measure of the reading.
         remembers: Whether the state outlives the turn; where it does not, neither result nor call is read
             into it.
+        compares: Whether the call is also read with the turn's words in sight.
     """
     limits = thresholds or Thresholds()
     calls: dict[str, type[BaseModel]] = {name: tool.arguments for name, tool in tools.items()}
@@ -205,7 +207,7 @@ def build_loop(
             return "think"
         if not reading.tool:
             return "answer"
-        return "compare" if run_tools else "act"
+        return "compare" if compares else "act"
 
     def compare(state: TurnState) -> TurnState:
         reading, held, text = state["reading"], unpack(state["held"]), state["text"]
@@ -412,7 +414,7 @@ def _differences(constraints: Mapping[str, Any], differing: Mapping[str, Any]) -
             f"{name.replace('_', ' ')} was remembered as {kept or 'not said'}, "
             f"and read again as {seen or 'not said'}"
         )
-        candidates = tuple(filter(None, (seen, kept)))
+        candidates = tuple(filter(None, (kept, seen)))
         questions.append(Question(field=name, said=kept, reason=reason, candidates=candidates))
     return tuple(questions)
 

@@ -55,6 +55,21 @@ def test_no_tool_runs():
     )
 
 
+def test_what_would_be_asked_is_counted_beside_what_is_wrong():
+    via = "route | from Albany, NY | to Utica, NY | via Rome, NY"
+    readings = ["route | from Albany, NY | to Qwxzyville", "route | from Albany, NY | to Utica, NY", via]
+    _, lines = read(FakeReader(*readings), gold(SIMPLE), gold(SIMPLE), gold(SIMPLE))
+    assert lines[-1] == (
+        "route, turn 1: something would be asked in 1, of which 1 were read wrongly; "
+        "1 read wrongly without a question"
+    )
+    readings = ["route | from Albany, NY | to Utica, NY"] * 2
+    conversations = [GoldConversation(**gold(SIMPLE))]
+    predictions, lines = evaluate(FakeReader(*readings, in_sight=via), conversations, silent, compares=True)
+    assert predictions[0]["turns"][0]["means"] == SIMPLE
+    assert "asked in 1, of which 0 were read wrongly; 0 read" in lines[-1]
+
+
 def test_what_is_asked_back_is_still_predicted():
     predictions, _ = read(FakeReader("route | from Albany, NY | to Qwxzyville"), gold(SIMPLE))
     assert predictions[0]["turns"][0]["means"] == SIMPLE | {"destination": "Qwxzyville"}
