@@ -7,13 +7,12 @@ r"""The agent as a LangGraph graph: perceive, decide, think, act, observe, verif
 
 perceive reads the turn into the latent state; decide writes a tool call from the state alone; while
 the call is unsure and the budget lasts, think refines the state and decide tries again; compare reads the
-call with the turn's words in sight, too, and where these mean something else, reads the turn into the state
-once more, and asks the person if that does not settle it; where the tool knows no such name, reconsider
-asks the state which of the names that the tool knows it holds; where the call lacks something that the
-tool can propose, propose asks the state which of the proposals it means; observe reads the tool's result
-into the state and makes sure that this changed no wish of the person; answer reads the call itself into it,
-for a later turn to change. answer alone writes what outlives the turn, so a turn that fails on the way
-changes nothing.
+call once more with the turn's words in sight, and where these mean something else, the person is asked,
+field by field; where the tool knows no such name, reconsider asks the state which of the names that the
+tool knows it holds; where the call lacks something that the tool can propose, propose asks the state which
+of the proposals it means; observe reads the tool's result into the state and makes sure that this changed
+no wish of the person; answer reads the call itself into it, for a later turn to change. answer alone writes
+what outlives the turn, so a turn that fails on the way changes nothing.
 """
 
 from __future__ import annotations
@@ -216,16 +215,10 @@ def build_loop(
         if sureness > limits.same:
             return {"usage": spend(state, cost)}
         seen, seeing = reader.read(held, calls, beside=text)
-        cost += seeing
-        differing = _otherwise(tool, reading, seen)
-        if not differing:
-            return {"usage": spend(state, cost)}
-        again, reading_again = reader.perceive(text, held)
-        second, deciding = reader.read(again, calls)
-        spent = spend(state, cost + reading_again + deciding)
-        if second.tool == seen.tool and not _otherwise(tool, second, seen):
-            return {"reading": second, "held": LatentBytes(again.to_bytes()), "usage": spent}
-        return {"differing": differing, "usage": spent}
+        # To read the text into the state once more settles nothing: read twice, it says what it says in
+        # sight. Of 14 requests that this would have settled, the first reading was right in nine, the second
+        # in one.
+        return {"differing": _otherwise(tool, reading, seen), "usage": spend(state, cost + seeing)}
 
     def think(state: TurnState) -> TurnState:
         _, newest = state["tried"][-1]

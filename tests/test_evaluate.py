@@ -63,9 +63,9 @@ def test_what_would_be_asked_is_counted_beside_what_is_wrong():
         "route, turn 1: something would be asked in 1, of which 1 were read wrongly; "
         "1 read wrongly without a question"
     )
-    readings = ["route | from Albany, NY | to Utica, NY"] * 2
     conversations = [GoldConversation(**gold(SIMPLE))]
-    predictions, lines = evaluate(FakeReader(*readings, in_sight=via), conversations, silent, compares=True)
+    reader = FakeReader("route | from Albany, NY | to Utica, NY", in_sight=via)
+    predictions, lines = evaluate(reader, conversations, silent, compares=True)
     assert predictions[0]["turns"][0]["means"] == SIMPLE
     assert "asked in 1, of which 0 were read wrongly; 0 read" in lines[-1]
 

@@ -171,16 +171,8 @@ def test_the_thresholds_decide():
 WITH_STOP = NEAR + " | via Utica, NY"
 
 
-def test_what_is_read_otherwise_in_sight_is_read_into_the_state_once_more(tmp_path):
-    reader = FakeReader(NEAR, WITH_STOP, in_sight=WITH_STOP)
-    answer = Planner(reader=reader, sessions=tmp_path / "s.sqlite").route("by Utica", session="trip")
-    assert answer.status is Status.PLANNED and answer.constraints["via"] == ["Utica, NY"]
-    assert reader.heard[:2] == ["by Utica", "by Utica"]
-    assert marks(reader.began_with[:3]) == [None, 1.0, 2.0], "the result is read into the state read twice"
-
-
 def test_what_the_state_and_the_words_in_sight_say_otherwise_is_asked_about():
-    reader = FakeReader(NEAR + " | leave 7:00 am", NEAR, in_sight=WITH_STOP + " | leave 7:00 am")
+    reader = FakeReader(NEAR + " | leave 7:00 am", in_sight=WITH_STOP + " | leave 7:00 am")
     answer = Planner(reader=reader).route("by Utica at 7")
     assert answer.status is Status.NOT_UNDERSTOOD and answer.result is None
     (question,) = answer.questions
@@ -189,7 +181,7 @@ def test_what_the_state_and_the_words_in_sight_say_otherwise_is_asked_about():
 
 
 def test_what_both_say_otherwise_offers_both():
-    reader = FakeReader(WITH_STOP, WITH_STOP, in_sight=NEAR + " | via Rome, NY")
+    reader = FakeReader(WITH_STOP, in_sight=NEAR + " | via Rome, NY")
     (question,) = Planner(reader=reader).route("anything").questions
     assert (question.said, question.candidates) == ("Utica, NY", ("Utica, NY", "Rome, NY"))
 
@@ -209,7 +201,7 @@ def test_words_in_sight_that_say_nothing_else_are_not_asked_about(in_sight):
 
 
 def test_a_field_is_asked_about_once():
-    reader = FakeReader(Says(WITH_STOP, unsure={"via": 0.1}), WITH_STOP, in_sight=NEAR)
+    reader = FakeReader(Says(WITH_STOP, unsure={"via": 0.1}), in_sight=NEAR)
     (question,) = Planner(reader=reader).route("anything").questions
     assert question.field == "via" and "probability" in question.reason
 
