@@ -401,8 +401,7 @@ def _differences(constraints: Mapping[str, Any], differing: Mapping[str, Any]) -
     """A question for every constraint that the words in sight say otherwise than the state."""
     questions = []
     for name, value in differing.items():
-        kept = _in_words(constraints[name]) if name in constraints else None
-        seen = None if value is None else _in_words(value)
+        kept, seen = _apart(constraints.get(name), value)
         reason = (
             f"{name.replace('_', ' ')} was remembered as {kept or 'not said'}, "
             f"and read again as {seen or 'not said'}"
@@ -419,5 +418,24 @@ def _renamed(values: Mapping[str, Any], question: Question, name: str) -> dict[s
     return {**values, question.field: new}
 
 
+def _apart(kept: Any, seen: Any) -> tuple[str | None, str | None]:
+    """Two values in words; of lists of records only those that are not in both."""
+    if _has_records(kept) and _has_records(seen):
+        kept, seen = [one for one in kept if one not in seen], [one for one in seen if one not in kept]
+    return _in_words(kept) or None, _in_words(seen) or None
+
+
+def _has_records(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(one, Mapping) for one in value)
+
+
 def _in_words(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        name, *others = value.items()
+        told = ", ".join(f"{key} {_in_words(part)}" for key, part in others)
+        return f"{_in_words(name[1])} ({told})" if told else _in_words(name[1])
+    if isinstance(value, list | tuple):
+        return ("; " if _has_records(value) else ", ").join(map(_in_words, value))
+    return str(value)

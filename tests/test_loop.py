@@ -186,6 +186,17 @@ def test_what_both_say_otherwise_offers_both():
     assert (question.said, question.candidates) == ("Utica, NY", ("Utica, NY", "Rome, NY"))
 
 
+def test_of_records_only_those_that_differ_are_named():
+    shed = "project | task slab; 2 d | task walls; 3 d; after slab"
+    reader = FakeReader(shed + "; by Abe", in_sight=shed + "; by Jo, Abe")
+    (question,) = Planner(reader=reader).project("anything").questions
+    assert question.field == "tasks"
+    assert question.candidates == (
+        "walls (days 3, after slab, who Abe)",
+        "walls (days 3, after slab, who Jo, Abe)",
+    )
+
+
 @pytest.mark.parametrize(
     "in_sight",
     [
