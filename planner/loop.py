@@ -402,10 +402,7 @@ def _differences(constraints: Mapping[str, Any], differing: Mapping[str, Any]) -
     questions = []
     for name, value in differing.items():
         kept, seen = _apart(constraints.get(name), value)
-        reason = (
-            f"{name.replace('_', ' ')} was remembered as {kept or 'not said'}, "
-            f"and read again as {seen or 'not said'}"
-        )
+        reason = f"remembered as {kept or 'not said'}, with your words in sight {seen or 'not said'}"
         candidates = tuple(filter(None, (kept, seen)))
         questions.append(Question(field=name, said=kept, reason=reason, candidates=candidates))
     return tuple(questions)
