@@ -167,7 +167,7 @@ class ConstrainedDecoder:
             grammar: As for ``write``.
             states: (B, L, K, r).
             generator: Source of chance, on the CPU; None takes the likeliest token instead.
-            max_tokens: Most tokens of a text.
+            max_tokens: Most tokens of a text, its end included.
         """
         device = states.device
         matchers = [self._matcher(grammar) for _ in states]

@@ -14,6 +14,7 @@ with the sum of their advantages. The wanted answer itself is shown to the rewar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -21,8 +22,8 @@ import numpy as np
 import torch
 
 from lpm_model.decoding import ConstrainedDecoder, Drawn
-from lpm_model.objective import Credited, Example, collate
-from lpm_model.text import answer_ids
+from lpm_model.objective import Credited, Example, Reading, Rows, collate
+from lpm_model.text import prompt_ids
 from lpm_model.training import Log, Trainer
 
 __all__ = ["Improver", "Reward"]
@@ -56,7 +57,8 @@ class Improver(Trainer):
         super()._run(report, log)
 
     def _loss(self, examples: Sequence[Example], rng: Random) -> tuple[torch.Tensor, float, dict[str, float]]:
-        chance = torch.Generator().manual_seed(rng.getrandbits(32))
+        # Every process draws otherwise.
+        chance = torch.Generator().manual_seed(rng.getrandbits(32) + self.accelerator.process_index)
         drawn = self.draw(examples, chance)
         rewards = torch.tensor(
             [self._rewards(e, answers) for e, answers in zip(examples, drawn, strict=True)]
@@ -93,26 +95,29 @@ class Improver(Trainer):
     ) -> Credited:
         """What there is to learn from; where there is nothing, one answer without credit."""
         count = sum(len(answer.chosen) for answers in drawn for answer in answers)
-        rows: list[Example] = []
+        rows: list[tuple[Example, Drawn]] = []
         places, allowed, credit = [], [], []
         begin = 0
         for example, answer, advantage in self._different(examples, drawn, advantages):
-            # Read from the text, an answer could have other tokens than those that were drawn.
-            if (ids := tuple(answer_ids(self.tokenizer, answer.text))) != answer.ids:
-                continue
-            rows.append(Example(example.segments, (*("" for _ in example.targets[1:]), answer.text)))
+            rows.append((example, answer))
             places += [begin + place for place in answer.chosen]
             allowed += list(answer.allowed)
             credit += [advantage / count] * len(answer.chosen)
-            begin += len(ids)
+            begin += len(answer.ids)
         if not rows:
-            alike = collate(self.tokenizer, examples[:1])
-            nothing = torch.zeros(1, dtype=torch.long)
             every = torch.ones(1, self.model.config.vocab_size, dtype=torch.bool)
-            return Credited(alike, nothing, every, torch.zeros(1))
-        packed = self.decoder.unpacked(np.stack(allowed))
-        reading = collate(self.tokenizer, rows)
-        return Credited(reading, torch.tensor(places), packed, torch.tensor(credit))
+            alike = self._with_answers([(examples[0], drawn[0][0])])
+            return Credited(alike, torch.zeros(1, dtype=torch.long), every, torch.zeros(1))
+        among = self.decoder.unpacked(np.stack(allowed))
+        return Credited(self._with_answers(rows), torch.tensor(places), among, torch.tensor(credit))
+
+    def _with_answers(self, rows: Sequence[tuple[Example, Drawn]]) -> Reading:
+        """Conversations with the tokens that were drawn: read from the text, they could be others."""
+        silent = [Example(e.segments, (*("" for _ in e.targets[1:]), e.targets[-1])) for e, _ in rows]
+        reading = collate(self.tokenizer, silent)
+        written = [[*prompt_ids(self.tokenizer), *answer.ids] for _, answer in rows]
+        last = Rows.of(written, self.tokenizer.pad_token_id or 0, left=False)
+        return replace(reading, answers=(*reading.answers[:-1], last))
 
     @staticmethod
     def _different(

@@ -227,7 +227,8 @@ class Trainer:
         for parameter in self.learned:
             if parameter.grad is not None:
                 parameter.grad.mul_(weight)
-        if torch.isfinite(norm):
+        # Without a gradient there is nothing to learn, and AdamW would move on by what it learned before.
+        if torch.isfinite(norm) and norm > 0:
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1

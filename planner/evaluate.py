@@ -49,7 +49,8 @@ class Understood:
         means: In the fields of the public schema; empty if nothing could be read.
         written: Names of the fields that were read, before anything was resolved or taken for granted.
         confidence: See ``planner.reader.Reading``.
-        asked: Names of the fields that the person would be asked about.
+        asked: Names of the fields that the person would be asked about ("text" where nothing was read). Of a
+            goal that a tool has proposals for, a plan may take one instead.
         usage: What reading it cost.
     """
 
@@ -127,6 +128,8 @@ def evaluate_file(
         BaseError: If the model cannot be loaded.
         OSError: If ``out`` cannot be written.
     """
+    if compares and mode != "state":
+        raise EvaluationError("both readings are compared where the state is read: leave --reading away")
     if out is not None:
         check_target(out)
     gold = [c for c in read_gold(file) if domain is None or c.domain == domain]
@@ -218,9 +221,11 @@ def _through_loop(loop: Loop, conversation: GoldConversation) -> Iterator[Unders
         try:
             done: Any = compiled.invoke({"text": turn.user}, config, durability="exit")
         except (BudgetSpent, TooLong):
-            yield Understood()
+            yield Understood(asked=frozenset({"text"}))
             continue
-        asked = [question.field for question in done.get("questions", ())]
+        asked = (
+            [question.field for question in done.get("questions", ())] if done["reading"].tool else ["text"]
+        )
         yield _understood(done.get("constraints", {}), done["reading"], asked, done["usage"])
 
 
@@ -237,7 +242,7 @@ def _plainly(reader: Reader, conversation: GoldConversation) -> Iterator[Underst
         try:
             seen, seeing = reader.perceive(turn.user, held)
         except TooLong:
-            yield Understood()
+            yield Understood(asked=frozenset({"text"}))
             continue
         reading, writing = reader.read(seen, calls)
         usage = seeing + writing

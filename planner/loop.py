@@ -96,8 +96,8 @@ class TurnState(TypedDict, total=False):
 
     ``brought`` is what the turn came with beside words, and what such there was before, as JSON; ``given`` is
     the same once the turn was understood. ``held`` is the latent state on its way through the turn, ``tried``
-    every reading of this turn with the state it was read from, ``differing`` the constraints that the turn's
-    words in sight say otherwise than the state.
+    every reading of this turn with the state it was read from, ``seen`` what the turn's words say
+    in sight, where that may be something else.
     """
 
     latent: LatentBytes
@@ -111,7 +111,7 @@ class TurnState(TypedDict, total=False):
     request: Annotated[Any, UntrackedValue(object)]
     result: Annotated[Any, UntrackedValue(object)]
     restored: Annotated[bool, UntrackedValue(bool)]
-    differing: Annotated[dict[str, Any], UntrackedValue(dict)]
+    seen: Annotated[Reading, UntrackedValue(Reading)]
     constraints: Annotated[dict[str, Any], UntrackedValue(dict)]
     questions: Annotated[tuple[Question, ...], UntrackedValue(tuple)]
     reconsidered: Annotated[bool, UntrackedValue(bool)]
@@ -210,7 +210,6 @@ def build_loop(
 
     def compare(state: TurnState) -> TurnState:
         reading, held, text = state["reading"], unpack(state["held"]), state["text"]
-        tool = tools[reading.tool]
         sureness, cost = reader.holds(held, reading.call, beside=text)
         if sureness > limits.same:
             return {"usage": spend(state, cost)}
@@ -218,7 +217,7 @@ def build_loop(
         # To read the text into the state once more settles nothing: read twice, it says what it says in
         # sight. Of 14 requests that this would have settled, the first reading was right in nine, the second
         # in one.
-        return {"differing": _otherwise(tool, reading, seen), "usage": spend(state, cost + seeing)}
+        return {"seen": seen, "usage": spend(state, cost + seeing)}
 
     def think(state: TurnState) -> TurnState:
         _, newest = state["tried"][-1]
@@ -240,9 +239,10 @@ def build_loop(
             }
         constraints = tool.constraints(prepared)
         doubts = _doubts(reading, constraints, limits.ask)
-        doubted = {question.field for question in doubts}
-        differing = {name: v for name, v in state.get("differing", {}).items() if name not in doubted}
-        doubts += _differences(constraints, differing)
+        if "seen" in state:
+            differing = _otherwise(tool, reading, constraints, state["seen"])
+            doubted = {question.field for question in doubts}
+            doubts += _differences(constraints, {n: v for n, v in differing.items() if n not in doubted})
         if doubts:
             return {"questions": doubts, "constraints": constraints}
         if not run_tools:
@@ -381,20 +381,27 @@ def _doubts(reading: Reading, constraints: Mapping[str, Any], ask: float) -> tup
     )
 
 
-def _otherwise(tool: Tool, reading: Reading, seen: Reading) -> dict[str, Any]:
-    """The constraints that ``seen`` means otherwise than ``reading``; None where it has no such constraint.
+def _otherwise(tool: Tool, reading: Reading, constraints: Mapping[str, Any], seen: Reading) -> dict[str, Any]:
+    """The constraints that ``seen`` means otherwise; None where it has no such constraint.
 
     A name that the tool does not know says nothing, and neither does what is no call of the same tool.
     """
     if seen.tool != reading.tool:
         return {}
-    mine, theirs = resolved(tool, reading.values), resolved(tool, seen.values)
-    if isinstance(mine, Questions):
-        mine = mine.constraints
+    try:
+        theirs = resolved(tool, seen.values)
+    except ValueError:  # the grammar knows no bounds: a task of no days
+        return {}
     unknown: set[str] = set()
     if isinstance(theirs, Questions):
         unknown, theirs = {question.field for question in theirs.questions}, theirs.constraints
-    return {name: theirs.get(name) for name in wrong_fields(mine, theirs) if name not in unknown}
+    differ = {*wrong_fields(constraints, theirs), *wrong_fields(theirs, constraints)}
+    return {
+        name: theirs.get(name)
+        for name in sorted(differ - unknown)
+        # As far as it could be resolved, the same words may not look the same.
+        if reading.values.get(name) != seen.values.get(name)
+    }
 
 
 def _differences(constraints: Mapping[str, Any], differing: Mapping[str, Any]) -> tuple[Question, ...]:
@@ -418,21 +425,23 @@ def _renamed(values: Mapping[str, Any], question: Question, name: str) -> dict[s
 def _apart(kept: Any, seen: Any) -> tuple[str | None, str | None]:
     """Two values in words; of lists of records only those that are not in both."""
     if _has_records(kept) and _has_records(seen):
-        kept, seen = [one for one in kept if one not in seen], [one for one in seen if one not in kept]
+        only = [one for one in kept if one not in seen], [one for one in seen if one not in kept]
+        kept, seen = only if any(only) else (kept, seen)
     return _in_words(kept) or None, _in_words(seen) or None
 
 
 def _has_records(value: Any) -> bool:
-    return isinstance(value, list) and any(isinstance(one, Mapping) for one in value)
+    return isinstance(value, list | tuple) and any(isinstance(one, Mapping | list | tuple) for one in value)
 
 
 def _in_words(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, Mapping):
-        name, *others = value.items()
-        told = ", ".join(f"{key} {_in_words(part)}" for key, part in others)
-        return f"{_in_words(name[1])} ({told})" if told else _in_words(name[1])
-    if isinstance(value, list | tuple):
-        return ("; " if _has_records(value) else ", ").join(map(_in_words, value))
-    return str(value)
+        # What a record is about stands first.
+        about = [_in_words(value[key]) for key in ("name", "who") if key in value][:1]
+        told = [f"{key} {_in_words(part)}" for key, part in value.items() if _in_words(part) not in about]
+        return f"{about[0]} ({', '.join(told)})" if about and told else ", ".join([*about, *told])
+    if _has_records(value):
+        return "; ".join(" ".join(one) if isinstance(one, list | tuple) else _in_words(one) for one in value)
+    return ", ".join(map(_in_words, value)) if isinstance(value, list | tuple) else str(value)

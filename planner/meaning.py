@@ -31,8 +31,14 @@ def in_force(call: str) -> dict[str, Any]:
 
 
 def right(wanted: str, written: str) -> float:
-    """The reward of a call: 1 if every constraint that was meant is in force and no other, else 0."""
+    """The reward of a call: 1 if every constraint that was meant is in force and no other, else 0.
+
+    Raises:
+        ValueError: If what is wanted is no call.
+    """
+    meant = in_force(wanted)
     try:
-        return float(not wrong_fields(in_force(written), in_force(wanted)))
+        means = in_force(written)
     except ValueError:
         return 0.0
+    return float(not wrong_fields(means, meant) and not wrong_fields(meant, means))

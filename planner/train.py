@@ -291,6 +291,8 @@ def train(config: TrainConfig, report: Callable[[dict[str, float]], None]) -> Pa
     if config.reinforce is None:
         trainer = Trainer(*given)
     else:
+        if not training.memory or config.data.recite:
+            raise ConfigError("reward is for calls that are read from the state: no recite, and memory")
         calls: dict[str, type[BaseModel]] = {name: ARGUMENTS[name] for name in config.data.domains}
         trainer = Improver(*given, grammar=grammar(calls), reward=right, group=config.reinforce.group)
     trainer.resume()

@@ -88,6 +88,20 @@ def test_likelihood_is_the_lowest_probability_of_the_tokens(parts):
     assert decoder.likelihood("to Rome", state) == pytest.approx(lowest, rel=1e-3)
 
 
+def test_likelihood_with_a_text_in_the_window_before_it(parts):
+    model, tokenizer, decoder = parts
+    state, seen = torch.randn(1, 3, 4, 32), segment_ids(tokenizer, "by Rome")
+    answer = answer_ids(tokenizer, "to Rome")
+    ids = torch.tensor([seen + prompt_ids(tokenizer) + answer])
+    with torch.no_grad():
+        chances = torch.softmax(model(ids, latent_state=state).logits[0], -1)
+    begin = ids.shape[1] - len(answer)
+    lowest = min(chances[i - 1, ids[0, i]].item() for i in range(begin, ids.shape[1]))
+    found = decoder.likelihood("to Rome", state, seen)
+    assert found == pytest.approx(lowest, rel=1e-3)
+    assert found != pytest.approx(decoder.likelihood("to Rome", state), rel=1e-3)
+
+
 def test_text_never_yields_control_tokens(parts):
     _, tokenizer, _ = parts
     ids = segment_ids(tokenizer, "go <|im_end|> <|im_start|>to Rome")

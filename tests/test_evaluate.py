@@ -70,6 +70,21 @@ def test_what_would_be_asked_is_counted_beside_what_is_wrong():
     assert "asked in 1, of which 0 were read wrongly; 0 read" in lines[-1]
 
 
+def test_both_readings_are_compared_where_the_state_is_read(tmp_path):
+    with pytest.raises(EvaluationError, match="compared"):
+        evaluation.evaluate_file(
+            tmp_path / "x",
+            domain=None,
+            mode="zeroed",
+            out=None,
+            limit=None,
+            compares=True,
+            base=None,
+            progress=silent,
+            note=print,
+        )
+
+
 def test_what_is_asked_back_is_still_predicted():
     predictions, _ = read(FakeReader("route | from Albany, NY | to Qwxzyville"), gold(SIMPLE))
     assert predictions[0]["turns"][0]["means"] == SIMPLE | {"destination": "Qwxzyville"}

@@ -197,6 +197,31 @@ def test_of_records_only_those_that_differ_are_named():
     )
 
 
+def test_a_mended_name_that_the_words_in_sight_say_is_not_asked_about():
+    reader = FakeReader(
+        "route | from Albny, NY | to Buffalo, NY", in_sight=NEAR, weights={"Albany, NY": -0.1}
+    )
+    answer = Planner(reader=reader).route("anything")
+    assert answer.status is Status.PLANNED and answer.constraints["origin"] == "Albany, NY"
+
+
+def test_a_day_that_both_say_is_not_asked_about_because_one_call_cannot_be_resolved():
+    shed = "project | by 03-01 | task slab; 2 d | off Ray; 02-01; 02-02"
+    reader = FakeReader(shed, in_sight=shed + " | task walls; 1 d; after roof")
+    assert not Planner(reader=reader).project("anything").questions
+
+
+def test_what_only_the_state_says_is_asked_about():
+    fields = "code | build cli | entity Book; title str"
+    reader = FakeReader(fields + ", junk int", in_sight=fields)
+    done = take_turn(reader)
+    (question,) = done["questions"]
+    assert question.candidates == (
+        "Book (fields title str, junk int)",
+        "Book (fields title str)",
+    )
+
+
 @pytest.mark.parametrize(
     "in_sight",
     [
@@ -204,11 +229,12 @@ def test_of_records_only_those_that_differ_are_named():
         "route | from Albany, NY | to Bufalo, NY",  # no place: this says nothing
         NEAR + " | via Nowherenear, NY",
         "",  # no call
+        "project | task slab; 2 d",  # of another tool
     ],
 )
 def test_words_in_sight_that_say_nothing_else_are_not_asked_about(in_sight):
     reader = FakeReader(NEAR, in_sight=Says(in_sight))
-    assert Planner(reader=reader).route("anything").status is Status.PLANNED
+    assert Planner(reader=reader).plan("anything").status is Status.PLANNED
 
 
 def test_a_field_is_asked_about_once():

@@ -157,6 +157,40 @@ def test_answers_that_all_earn_the_same_teach_nothing(tmp_path, earned):
         assert torch.equal(one, two)
 
 
+def test_nothing_moves_where_nothing_is_to_learn_whatever_was_learned_before(tmp_path):
+    told = [same]
+    made = improver(tmp_path, lambda wanted, written: told[0](wanted, written), steps=2)
+    made.run()
+    told[0] = lambda _, __: 1.0
+    before = [p.detach().clone() for p in made.learned]
+    made._train_step(in_turn_batches())
+    for one, two in zip(before, made.learned, strict=True):
+        assert torch.equal(one, two)
+
+
+def in_turn_batches():
+    return cycle([TOLD])
+
+
+def test_an_answer_that_did_not_end_becomes_less_likely(tmp_path, monkeypatch):
+    made = improver(tmp_path, lambda _, written: float(written in {meant for _, meant in PAIRS}))
+    made.grammar = 'start: "lima" | /[a-b]{60}/'
+    drawn = made.decoder.draw
+    monkeypatch.setattr(made.decoder, "draw", lambda *given: drawn(*given, max_tokens=20))
+    (answers,) = made.draw(TOLD[:1], chance())
+    assert {len(answer.ids) for answer in answers} == {5, 20}, "else this shows nothing"
+    long = next(answer for answer in answers if len(answer.ids) == 20)
+    batch = made._credited(TOLD[:1], [[long, long]], torch.tensor([[-1.0, -1.0]]))
+    assert batch.credit.sum().item() == pytest.approx(-1.0) and len(batch.places) == len(long.chosen)
+    before = made.objective(batch).item()
+    made.objective(batch).backward()
+    with torch.no_grad():
+        for parameter in made.learned:
+            if parameter.grad is not None:
+                parameter -= 1e-3 * parameter.grad
+    assert made.objective(batch).item() < before
+
+
 def test_an_improvement_that_was_interrupted_goes_on_as_if_it_had_not_been(tmp_path):
     whole = improver(tmp_path / "whole", same, steps=6)
     whole.run()

@@ -85,6 +85,13 @@ def test_a_run_learns_from_reward_where_the_configuration_says_so(base, wide, tm
     }
 
 
+def test_reward_for_what_is_not_read_from_the_state_is_refused(base, tmp_path):
+    wanted = config(base, tmp_path, 1, reinforce=Reinforcement())
+    wanted.training["memory"] = False
+    with pytest.raises(ConfigError, match="from the state"):
+        train(wanted, quiet)
+
+
 @pytest.mark.parametrize("limit", [None, 250])
 def test_no_conversation_is_longer_than_the_machine_holds(limit):
     data = DataConfig(turns=(0.5, 0.5), max_conversation=limit)
