@@ -32,6 +32,7 @@ Reward = Callable[[str, str], float]
 """What a written answer earns, given the wanted one and itself: from 0 to 1."""
 
 _EPS = 1e-4
+_ROWS = 8  # answers that are learned from at a time: what a step needs of memory grows with them
 
 
 class Improver(Trainer):
@@ -64,16 +65,23 @@ class Improver(Trainer):
             [self._rewards(e, answers) for e, answers in zip(examples, drawn, strict=True)]
         )
         advantages = (rewards - rewards.mean(-1, keepdim=True)) / (rewards.std(-1, keepdim=True) + _EPS)
-        batch = self._credited(examples, drawn, advantages)
+        parts = self._credited(examples, drawn, advantages)
         written = sum(len(answer.ids) for answers in drawn for answer in answers)
         told = {
             "reward": float(rewards.mean()),
             "groups_mixed": float((rewards.std(-1) > 0).float().mean()),
             "answers": float(rewards.numel()),
-            "tokens": float(written + batch.reading.run),
+            "tokens": float(written + sum(part.reading.run for part in parts)),
         }
+        for part in parts[:-1]:
+            with self.accelerator.no_sync(self.distributed):
+                self.accelerator.backward(self._credit(part))
+        return self._credit(parts[-1]), 1.0, told
+
+    def _credit(self, part: Credited) -> torch.Tensor:
         with self._autocast():
-            return self.distributed(batch.to(self.accelerator.device)), 1.0, told
+            loss: torch.Tensor = self.distributed(part.to(self.accelerator.device))
+        return loss
 
     def draw(self, examples: Sequence[Example], chance: torch.Generator | None) -> list[list[Drawn]]:
         """Answers to each conversation from the state alone: a group, or without chance the likeliest."""
@@ -92,24 +100,24 @@ class Improver(Trainer):
 
     def _credited(
         self, examples: Sequence[Example], drawn: Sequence[Sequence[Drawn]], advantages: torch.Tensor
-    ) -> Credited:
-        """What there is to learn from; where there is nothing, one answer without credit."""
+    ) -> list[Credited]:
+        """What there is to learn from, in small parts; an answer without credit where nothing is."""
         count = sum(len(answer.chosen) for answers in drawn for answer in answers)
-        rows: list[tuple[Example, Drawn]] = []
-        places, allowed, credit = [], [], []
+        rows = list(self._different(examples, drawn, advantages)) or [(examples[0], drawn[0][0], 0.0)]
+        return [self._part(rows[start : start + _ROWS], count) for start in range(0, len(rows), _ROWS)]
+
+    def _part(self, rows: Sequence[tuple[Example, Drawn, float]], count: int) -> Credited:
+        places: list[int] = []
         begin = 0
-        for example, answer, advantage in self._different(examples, drawn, advantages):
-            rows.append((example, answer))
+        for _, answer, _ in rows:
             places += [begin + place for place in answer.chosen]
-            allowed += list(answer.allowed)
-            credit += [advantage / count] * len(answer.chosen)
             begin += len(answer.ids)
-        if not rows:
-            every = torch.ones(1, self.model.config.vocab_size, dtype=torch.bool)
-            alike = self._with_answers([(examples[0], drawn[0][0])])
-            return Credited(alike, torch.zeros(1, dtype=torch.long), every, torch.zeros(1))
-        among = self.decoder.unpacked(np.stack(allowed))
-        return Credited(self._with_answers(rows), torch.tensor(places), among, torch.tensor(credit))
+        among = self.decoder.unpacked(
+            np.stack([packed for _, answer, _ in rows for packed in answer.allowed])
+        )
+        credit = [advantage / count for _, answer, advantage in rows for _ in answer.chosen]
+        reading = self._with_answers([(example, answer) for example, answer, _ in rows])
+        return Credited(reading, torch.tensor(places), among, torch.tensor(credit))
 
     def _with_answers(self, rows: Sequence[tuple[Example, Drawn]]) -> Reading:
         """Conversations with the tokens that were drawn: read from the text, they could be others."""

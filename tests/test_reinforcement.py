@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import cycle
+from random import Random
 
 import pytest
 import torch
@@ -172,6 +173,18 @@ def in_turn_batches():
     return cycle([TOLD])
 
 
+def test_learning_in_parts_is_learning_at_once(tmp_path, monkeypatch):
+    gradients = []
+    for rows in (100, 1):
+        monkeypatch.setattr("lpm_model.reinforcement._ROWS", rows)
+        made = improver(tmp_path / str(rows), same)
+        loss, _, _ = made._loss(TOLD, Random(3))
+        loss.backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in made.learned if p.grad is not None]))
+    assert gradients[0].abs().max() > 0
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-3, atol=1e-6)
+
+
 def test_an_answer_that_did_not_end_becomes_less_likely(tmp_path, monkeypatch):
     made = improver(tmp_path, lambda _, written: float(written in {meant for _, meant in PAIRS}))
     made.grammar = 'start: "lima" | /[a-b]{60}/'
@@ -180,7 +193,7 @@ def test_an_answer_that_did_not_end_becomes_less_likely(tmp_path, monkeypatch):
     (answers,) = made.draw(TOLD[:1], chance())
     assert {len(answer.ids) for answer in answers} == {5, 20}, "else this shows nothing"
     long = next(answer for answer in answers if len(answer.ids) == 20)
-    batch = made._credited(TOLD[:1], [[long, long]], torch.tensor([[-1.0, -1.0]]))
+    (batch,) = made._credited(TOLD[:1], [[long, long]], torch.tensor([[-1.0, -1.0]]))
     assert batch.credit.sum().item() == pytest.approx(-1.0) and len(batch.places) == len(long.chosen)
     before = made.objective(batch).item()
     made.objective(batch).backward()
