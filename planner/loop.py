@@ -1,4 +1,4 @@
-r"""The agent as a LangGraph graph: perceive, decide, think, act, observe, verify, answer.
+r"""The agent as a LangGraph graph: perceive, decide, think, compare, act, observe, verify, answer.
 
     perceive -> decide -> compare -> act -> observe -> verify -> answer
                  |  ^                | ^                           ^
