@@ -439,9 +439,9 @@ def _in_words(value: Any) -> str:
         return ""
     if isinstance(value, Mapping):
         # What a record is about stands first.
-        about = [_in_words(value[key]) for key in ("name", "who") if key in value][:1]
-        told = [f"{key} {_in_words(part)}" for key, part in value.items() if _in_words(part) not in about]
-        return f"{about[0]} ({', '.join(told)})" if about and told else ", ".join([*about, *told])
+        about = next((key for key in ("name", "who") if key in value), None)
+        told = ", ".join(f"{key} {_in_words(part)}" for key, part in value.items() if key != about)
+        return f"{value[about]} ({told})" if about and told else str(value[about]) if about else told
     if _has_records(value):
         return "; ".join(" ".join(one) if isinstance(one, list | tuple) else _in_words(one) for one in value)
     return ", ".join(map(_in_words, value)) if isinstance(value, list | tuple) else str(value)
