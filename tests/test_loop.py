@@ -214,8 +214,7 @@ def test_a_day_that_both_say_is_not_asked_about_because_one_call_cannot_be_resol
 def test_what_only_the_state_says_is_asked_about():
     fields = "code | build cli | entity Book; title str"
     reader = FakeReader(fields + ", junk int", in_sight=fields)
-    done = take_turn(reader)
-    (question,) = done["questions"]
+    (question,) = take_turn(reader, store=memory_store())["questions"]
     assert question.candidates == (
         "Book (fields title str, junk int)",
         "Book (fields title str)",
