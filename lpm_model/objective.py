@@ -26,9 +26,20 @@ from transformers import PreTrainedTokenizerBase
 from lpm_model.decoder import WithHead
 from lpm_model.text import answer_ids, prompt_ids, segment_ids
 
-__all__ = ["Credited", "Example", "Language", "Objective", "Reading", "Rows", "collate", "collate_text"]
+__all__ = [
+    "Credited",
+    "Example",
+    "Language",
+    "Objective",
+    "Reading",
+    "Rows",
+    "advantages",
+    "collate",
+    "collate_text",
+]
 
 _IGNORED = -100
+_EPS = 1e-4  # of a deviation of rewards
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +155,14 @@ class Credited:
         """The same on a device."""
         moved = (self.places.to(device), self.allowed.to(device), self.credit.to(device))
         return Credited(self.reading.to(device), *moved)
+
+
+def advantages(rewards: torch.Tensor) -> torch.Tensor:
+    """How much better each answer was than its group, in deviations: rewards (N, G) -> (N, G).
+
+    Zero throughout where all of a group earned the same (Shao and others, arXiv 2402.03300).
+    """
+    return (rewards - rewards.mean(-1, keepdim=True)) / (rewards.std(-1, keepdim=True) + _EPS)
 
 
 def collate(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> Reading:

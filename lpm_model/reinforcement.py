@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from lpm_model.decoding import ConstrainedDecoder, Drawn
-from lpm_model.objective import Credited, Example, Reading, Rows, collate
+from lpm_model.objective import Credited, Example, Reading, Rows, advantages, collate
 from lpm_model.text import prompt_ids
 from lpm_model.training import Log, Trainer
 
@@ -31,7 +31,6 @@ __all__ = ["Improver", "Reward"]
 Reward = Callable[[str, str], float]
 """What a written answer earns, given the wanted one and itself: from 0 to 1."""
 
-_EPS = 1e-4
 _ROWS = 8  # answers that are learned from at a time: what a step needs of memory grows with them
 
 
@@ -64,8 +63,7 @@ class Improver(Trainer):
         rewards = torch.tensor(
             [self._rewards(e, answers) for e, answers in zip(examples, drawn, strict=True)]
         )
-        advantages = (rewards - rewards.mean(-1, keepdim=True)) / (rewards.std(-1, keepdim=True) + _EPS)
-        parts = self._credited(examples, drawn, advantages)
+        parts = self._credited(examples, drawn, advantages(rewards))
         written = sum(len(answer.ids) for answers in drawn for answer in answers)
         told = {
             "reward": float(rewards.mean()),
@@ -99,11 +97,11 @@ class Improver(Trainer):
         return [self.reward(example.targets[-1], answer.text) for answer in answers]
 
     def _credited(
-        self, examples: Sequence[Example], drawn: Sequence[Sequence[Drawn]], advantages: torch.Tensor
+        self, examples: Sequence[Example], drawn: Sequence[Sequence[Drawn]], credits: torch.Tensor
     ) -> list[Credited]:
         """What there is to learn from, in small parts; an answer without credit where nothing is."""
         count = sum(len(answer.chosen) for answers in drawn for answer in answers)
-        rows = list(self._different(examples, drawn, advantages)) or [(examples[0], drawn[0][0], 0.0)]
+        rows = list(self._different(examples, drawn, credits)) or [(examples[0], drawn[0][0], 0.0)]
         return [self._part(rows[start : start + _ROWS], count) for start in range(0, len(rows), _ROWS)]
 
     def _part(self, rows: Sequence[tuple[Example, Drawn, float]], count: int) -> Credited:
@@ -129,10 +127,10 @@ class Improver(Trainer):
 
     @staticmethod
     def _different(
-        examples: Sequence[Example], drawn: Sequence[Sequence[Drawn]], advantages: torch.Tensor
+        examples: Sequence[Example], drawn: Sequence[Sequence[Drawn]], credits: torch.Tensor
     ) -> Iterator[tuple[Example, Drawn, float]]:
         """The answers that are to become likelier or less likely, equal ones once."""
-        for example, answers, group in zip(examples, drawn, advantages.tolist(), strict=True):
+        for example, answers, group in zip(examples, drawn, credits.tolist(), strict=True):
             sums: dict[tuple[int, ...], tuple[Drawn, float]] = {}
             for answer, advantage in zip(answers, group, strict=True):
                 _, before = sums.get(answer.ids, (answer, 0.0))

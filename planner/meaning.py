@@ -14,7 +14,11 @@ __all__ = ["in_force", "resolved", "right"]
 
 
 def resolved(tool: Tool, values: Mapping[str, Any]) -> dict[str, Any] | Questions:
-    """The constraints of a call in the public schema's fields; what must be asked where it cannot run yet."""
+    """The constraints of a call in the public schema's fields; what must be asked where it cannot run yet.
+
+    Raises:
+        ValueError: If an argument lies beyond what the tool takes; the grammar knows no bounds.
+    """
     prepared = tool.prepare(tool.arguments(**values), silent)
     return prepared if isinstance(prepared, Questions) else tool.constraints(prepared)
 

@@ -27,10 +27,9 @@ from lpm_model.baselines.arm import Arm
 from lpm_model.baselines.data import ANSWER, Batch, Problems, Task
 from lpm_model.baselines.experiment import Experiment, ExperimentError
 from lpm_model.data.multihop import Shape, prosqa
+from lpm_model.objective import advantages
 
 __all__ = ["Improvement", "Spent", "improve"]
-
-_EPS = 1e-4
 
 
 class Improvement(BaseModel):
@@ -137,8 +136,7 @@ def improve(
         # What ends a chain that was broken off is no answer, whatever it is.
         marked = words.gather(1, (last - 1).clamp(min=0))[:, 0] == ANSWER
         reward = (marked & (words.gather(1, last)[:, 0] == batch.answer)).float()
-        groups = reward.view(-1, wanted.group)
-        advantage = (groups - groups.mean(-1, keepdim=True)) / (groups.std(-1, keepdim=True) + _EPS)
+        advantage = advantages(reward.view(-1, wanted.group))
         scores = arm.logits(batch, thoughts, words[:, :-1])
         chosen = F.log_softmax(scores, dim=-1).gather(-1, words[..., None])[..., 0]
         loss = -(advantage.view(-1, 1) * chosen)[drawn].mean()
