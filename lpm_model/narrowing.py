@@ -39,11 +39,12 @@ def directions(model: WithHead, readings: Iterable[Reading], state_dim: int) -> 
     second = torch.zeros(layers, width, width, dtype=torch.float64)
     for reading in readings:
         state: torch.Tensor | None = None
-        for rows in reading.segments:
+        for rows, kept in zip(reading.segments, reading.kept, strict=True):
             drafts: list[torch.Tensor] = []
-            _, state = model.model(rows.ids, state, attention_mask=rows.mask, write=True, drafts=drafts)
+            _, read = model.model(rows.ids, state, attention_mask=rows.mask, write=True, drafts=drafts)
             brought = drafts[0] * rows.mask[:, None, :, None]
             second += torch.einsum("blti,bltj->lij", brought, brought)
+            state = read if kept else state
     turn = torch.linalg.qr(torch.randn(state_dim, state_dim, generator=torch.Generator().manual_seed(0))).Q
     main = torch.linalg.eigh(second).eigenvectors[..., -state_dim:].float()
     return list((main @ turn).bfloat16())

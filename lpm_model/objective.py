@@ -2,9 +2,11 @@
 
 Reading: segments are read into the state one after the other, and the cross entropy of what is to be
 written after each is taken with the segment's own tokens out of the window (or in it, for a reading in
-sight). Language: on general text the divergence of the model's next-token distribution from its base's,
-without a state and with half of the text read into one, so that the updates that teach the memory do
-not cost the base its language. The base is the model itself with its updates left out.
+sight). A segment may be read without being kept: the next one is then read into the state of before.
+
+Language: on general text the divergence of the model's next-token distribution from its base's, without a
+state and with half of the text read into one, so that the updates that teach the memory do not cost the base
+its language. The base is the model itself with its updates left out.
 
 Reward: answers that were drawn are made likelier or less likely, each token by what its answer is credited
 with (``lpm_model.reinforcement``).
@@ -14,9 +16,9 @@ Shapes: B batch, T tokens of a segment, U of an answer, V vocabulary, (B, L, K, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -49,15 +51,18 @@ class Example:
     Attributes:
         segments: What is read, one after the other: turns of the person, results of tools.
         targets: What is to be written after each segment; empty where nothing is.
+        kept: Which segments stay in the state when the next one is read; all, if empty.
     """
 
     segments: tuple[str, ...]
     targets: tuple[str, ...]
+    kept: tuple[bool, ...] = ()
 
     @property
-    def shape(self) -> tuple[bool, ...]:
-        """After which segments something is written: the same for all examples of a batch."""
-        return tuple(map(bool, self.targets))
+    def shape(self) -> tuple[tuple[bool, bool], ...]:
+        """After which segments something is written, and which are kept: alike in all examples of a batch."""
+        kept = self.kept or (True,) * len(self.segments)
+        return tuple(zip(map(bool, self.targets), kept, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +106,26 @@ class Reading:
         segments: What is read, padded on the left.
         answers: The cue, what is to be written, and its end, padded on the right; None where nothing is.
         cue: Tokens of the cue.
+        kept: Which segments stay in the state when the next one is read.
     """
 
     segments: tuple[Rows, ...]
     answers: tuple[Rows | None, ...]
     cue: int
+    kept: tuple[bool, ...]
 
     def to(self, device: torch.device) -> Reading:
         """The same on a device."""
         answers = tuple(rows and rows.to(device) for rows in self.answers)
-        return Reading(tuple(rows.to(device) for rows in self.segments), answers, self.cue)
+        return replace(self, segments=tuple(rows.to(device) for rows in self.segments), answers=answers)
+
+    def states(self, model: WithHead) -> Iterator[torch.Tensor]:
+        """The state (B, L, K, r) after each segment, whether it is kept or not."""
+        state: torch.Tensor | None = None
+        for segment, kept in zip(self.segments, self.kept, strict=True):
+            _, read = model.model(segment.ids, state, attention_mask=segment.mask, write=True)
+            yield read
+            state = read if kept else state
 
     @property
     def written(self) -> int:
@@ -177,12 +192,13 @@ def collate(tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example]) -> 
     pad, cue = tokenizer.pad_token_id or 0, prompt_ids(tokenizer)
     segments: list[Rows] = []
     answers: list[Rows | None] = []
-    for turn, wanted in enumerate(shapes.pop()):
+    shape = shapes.pop()
+    for turn, (wanted, _) in enumerate(shape):
         said = [segment_ids(tokenizer, e.segments[turn]) for e in examples]
         segments.append(Rows.of(said, pad, left=True))
         meant = [cue + answer_ids(tokenizer, e.targets[turn]) for e in examples]
         answers.append(Rows.of(meant, pad, left=False) if wanted else None)
-    return Reading(tuple(segments), tuple(answers), len(cue))
+    return Reading(tuple(segments), tuple(answers), len(cue), tuple(kept for _, kept in shape))
 
 
 def collate_text(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], length: int) -> Language:
@@ -240,12 +256,12 @@ class Objective(nn.Module):
     ) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """For each answer its logits (N, V) and the wanted tokens (N), of all rows, without padding."""
         found = []
-        state: torch.Tensor | None = None
         window: Rows | None = None
-        for segment, answer in zip(batch.segments, batch.answers, strict=True):
+        states: Iterable[torch.Tensor | None] = [None] * len(batch.segments)
+        if self.memory:
+            states = batch.states(self.model)
+        for segment, answer, state in zip(batch.segments, batch.answers, states, strict=True):
             window = segment if self.memory or window is None else window.beside(segment)
-            if self.memory:
-                _, state = self.model.model(segment.ids, state, attention_mask=segment.mask, write=True)
             if answer is None:
                 continue
             for _ in range(latent_steps if self.memory else 0):

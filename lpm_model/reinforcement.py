@@ -84,11 +84,8 @@ class Improver(Trainer):
     def draw(self, examples: Sequence[Example], chance: torch.Generator | None) -> list[list[Drawn]]:
         """Answers to each conversation from the state alone: a group, or without chance the likeliest."""
         batch = collate(self.tokenizer, examples).to(self.accelerator.device)
-        state: torch.Tensor | None = None
         with torch.no_grad(), self._autocast():
-            for segment in batch.segments:
-                _, state = self.model.model(segment.ids, state, attention_mask=segment.mask, write=True)
-            assert state is not None  # a conversation has a segment
+            *_, state = batch.states(self.model)
             each = 1 if chance is None else self.group
             answers = self.decoder.draw(self.grammar, state.repeat_interleave(each, dim=0), chance)
         return [answers[start : start + each] for start in range(0, len(answers), each)]
@@ -119,7 +116,7 @@ class Improver(Trainer):
 
     def _with_answers(self, rows: Sequence[tuple[Example, Drawn]]) -> Reading:
         """Conversations with the tokens that were drawn: read from the text, they could be others."""
-        silent = [Example(e.segments, (*("" for _ in e.targets[1:]), e.targets[-1])) for e, _ in rows]
+        silent = [replace(e, targets=(*("" for _ in e.targets[1:]), e.targets[-1])) for e, _ in rows]
         reading = collate(self.tokenizer, silent)
         written = [[*prompt_ids(self.tokenizer), *answer.ids] for _, answer in rows]
         last = Rows.of(written, self.tokenizer.pad_token_id or 0, left=False)

@@ -247,6 +247,6 @@ def _plainly(reader: Reader, conversation: GoldConversation) -> Iterator[Underst
         reading, writing = reader.read(seen, calls)
         usage = seeing + writing
         if reading.values:
-            held, keeping = reader.perceive(reading.call, seen)
+            held, keeping = reader.perceive(reading.call, held)
             usage += keeping
         yield _understood(reading.values, reading, (), usage)

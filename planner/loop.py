@@ -10,9 +10,10 @@ the call is unsure and the budget lasts, think refines the state and decide trie
 call once more with the turn's words in sight, and where these mean something else, the person is asked,
 field by field; where the tool knows no such name, reconsider asks the state which of the names that the
 tool knows it holds; where the call lacks something that the tool can propose, propose asks the state which
-of the proposals it means; observe reads the tool's result into the state and makes sure that this changed
-no wish of the person; answer reads the call itself into it, for a later turn to change. answer alone writes
-what outlives the turn, so a turn that fails on the way changes nothing.
+of the proposals it means; observe reads the tool's result and the call into the state of before the turn and
+makes sure that the result changed no wish of the person; answer keeps that state, or where there is no result
+reads the call alone into it, for a later turn to change. The turn's own words are not kept: they stand in the
+call. answer alone writes what outlives the turn, so a turn that fails on the way changes nothing.
 """
 
 from __future__ import annotations
@@ -95,9 +96,9 @@ class TurnState(TypedDict, total=False):
     """What the graph keeps. Only ``latent``, ``ledger`` and ``given`` outlive the turn.
 
     ``brought`` is what the turn came with beside words, and what such there was before, as JSON; ``given`` is
-    the same once the turn was understood. ``held`` is the latent state on its way through the turn, ``tried``
-    every reading of this turn with the state it was read from, ``seen`` what the turn's words say
-    in sight, where that may be something else.
+    the same once the turn was understood. ``held`` is the latent state that the turn's words were read into,
+    ``tried`` every reading of this turn with the state it was read from, ``seen`` what the turn's words say
+    in sight, where that may be something else, ``next`` the state that a later turn begins with.
     """
 
     latent: LatentBytes
@@ -106,6 +107,7 @@ class TurnState(TypedDict, total=False):
     brought: Annotated[str, UntrackedValue(str)]
     text: Annotated[str, UntrackedValue(str)]
     held: Annotated[LatentBytes, UntrackedValue(LatentBytes)]
+    next: Annotated[LatentBytes, UntrackedValue(LatentBytes)]
     reading: Annotated[Reading, UntrackedValue(Reading)]
     tried: Annotated[list[tuple[Reading, LatentBytes]], UntrackedValue(list)]
     request: Annotated[Any, UntrackedValue(object)]
@@ -187,9 +189,11 @@ def build_loop(
             raise BudgetSpent(f"the request used up its {budget.model_calls} model calls", total)
         return total
 
+    def earlier(state: TurnState) -> LatentState | None:
+        return unpack(state["latent"]) if "latent" in state else None
+
     def perceive(state: TurnState) -> TurnState:
-        before = unpack(state["latent"]) if "latent" in state else None
-        seen, cost = reader.perceive(state["text"], before)
+        seen, cost = reader.perceive(state["text"], earlier(state))
         return {"held": LatentBytes(seen.to_bytes()), "usage": spend(state, cost), "tried": []}
 
     def decide(state: TurnState) -> TurnState:
@@ -310,16 +314,14 @@ def build_loop(
         warnings = (*state.get("warnings", ()), *tool.warnings(result))
         if not remembers:
             return {"warnings": warnings}
-        seen, reading_cost = reader.perceive(tool.summary(result), unpack(state["held"]))
+        seen, reading_cost = reader.perceive(tool.summary(result), earlier(state))
+        seen, keeping_cost = reader.perceive(reading.call, seen)
         sureness, checking_cost = reader.holds(seen, reading.call)
         # The result must never change what the person asked for: if it would, it is not remembered.
         restored = sureness < limits.kept
-        return {
-            "held": state["held"] if restored else LatentBytes(seen.to_bytes()),
-            "restored": restored,
-            "warnings": warnings,
-            "usage": spend(state, reading_cost + checking_cost),
-        }
+        after: TurnState = {} if restored else {"next": LatentBytes(seen.to_bytes())}
+        spent = spend(state, reading_cost + keeping_cost + checking_cost)
+        return {**after, "restored": restored, "warnings": warnings, "usage": spent}
 
     def verify(state: TurnState) -> TurnState:
         return {"checks": tools[state["reading"].tool].verify(state["request"], state["result"])}
@@ -333,8 +335,10 @@ def build_loop(
         after: TurnState = {"ledger": [*ledger, entry], "given": state.get("brought", "")}
         if not remembers:
             return after
-        # A later turn changes what was understood: it is remembered as it was written, beside the words.
-        seen, cost = reader.perceive(reading.call, unpack(state["held"]))
+        if "next" in state:
+            return {**after, "latent": state["next"]}
+        # A later turn changes what was understood; with the words beside it fewer of them are read exactly.
+        seen, cost = reader.perceive(reading.call, earlier(state))
         return {**after, "latent": LatentBytes(seen.to_bytes()), "usage": spend(state, cost)}
 
     graph = StateGraph(TurnState)

@@ -165,31 +165,29 @@ def data_version() -> str:
 def _example(conversation: Conversation, rng: Random, recite: float) -> Example:
     """A conversation as the loop runs it: turns of the person, the tool's results, and what was written.
 
-    After a turn the result may be read, and before the next one the call that was written is. A result
-    changes nothing of what the person wants; a few examples end with one to teach this.
+    What a turn says is not kept beyond it: before the next one the result may be read, and the call that was
+    written is. A result changes nothing of what the person wants; a few examples end with one to teach this.
     """
     if len(conversation.turns) == 1 and rng.random() < recite:
         said = conversation.turns[0].user
         return Example((said,), (f"{_RECITED}\n{said}",))
     arguments = ARGUMENTS[conversation.domain]
-    segments: list[str] = []
-    targets: list[str] = []
+    parts: list[tuple[str, str, bool]] = []  # a segment, what is written after it, whether it is kept
     share = _OBSERVED_SHARE if len(conversation.turns) > 1 else _OBSERVED_SINGLE_SHARE
     observed = conversation.domain == "route" and rng.random() < share
-    for turn in conversation.turns:
-        if targets:
-            segments.append(next(filter(None, reversed(targets))))
-            targets.append("")
-        segments.append(turn.user)
-        targets.append(write_call(conversation.domain, arguments, turn.means))
-        if observed and targets[-1].count("\n") > 2:
+    for number, turn in enumerate(conversation.turns, 1):
+        call = write_call(conversation.domain, arguments, turn.means)
+        parts.append((turn.user, call, False))
+        if number == len(conversation.turns) and not observed:
+            break
+        if observed and call.count("\n") > 2:
             km = rng.uniform(20, 5000)
-            segments.append(in_one_line(km, km / rng.uniform(75, 105)))
-            targets.append("")
+            parts.append((in_one_line(km, km / rng.uniform(75, 105)), "", True))
+        parts.append((call, "", True))
     if observed:
-        last = max(i for i, target in enumerate(targets) if target)
-        targets[-1] = targets[last]
-    return Example(tuple(segments), tuple(targets))
+        parts[-1] = (parts[-1][0], call, True)
+    segments, targets, kept = zip(*parts, strict=True)
+    return Example(segments, targets, kept)
 
 
 def stream(names: PlaceNames, config: DataConfig) -> Callable[[Random], Iterator[Example]]:
@@ -222,7 +220,7 @@ def held_out_examples(names: PlaceNames, config: DataConfig, seed: int) -> dict[
         for turns in range(1, len(config.turns) + 1):
             only = (0.0,) * (turns - 1) + (1.0,)
             wanted = config.model_copy(update={"domains": {domain: 1.0}, "turns": only, "recite": 0.0})
-            plain = (True, False) * (turns - 1) + (True,)
+            plain = ((True, False), (False, True)) * (turns - 1) + ((True, False),)
             drawn = stream(names, wanted)(Random(f"held out/{seed}"))
             alike = (example for example in drawn if example.shape == plain)
             found[f"{domain}/{turns}"] = list(itertools.islice(alike, config.held_out))

@@ -398,6 +398,14 @@ def test_every_edit_changes_what_it_says_and_nothing_else(names):
     assert all(count > 3 for key, count in times.items() if key not in ("undo_last", "back_to_first")), times
 
 
+def test_an_edit_of_what_is_not_there_is_rare(names):
+    source = RouteConversations(names, Random(6), (1,))
+    bare = {"origin": "A", "destination": "B"}
+    said = sum(source._apply("tolls_on", bare, [bare]) is not None for _ in range(2000)) / 2000
+    assert said == pytest.approx(conversations._IDLE, abs=0.03)
+    assert source._apply("tolls_on", bare | {"avoid": ["tolls"]}, [bare]) == (bare, {})
+
+
 def test_undoing_goes_one_turn_back_and_starting_over_to_the_first(names):
     source = RouteConversations(names, Random(6), (1,))
     first, second, third = ({"origin": "A", "destination": d} for d in ("B", "C", "D"))

@@ -64,7 +64,7 @@ def test_a_sure_reading_is_planned_checked_and_accounted_for():
 def test_in_a_session_the_result_is_read_and_accounted_for(tmp_path):
     reader = FakeReader(NEAR)
     answer = Planner(reader=reader, sessions=tmp_path / "s.sqlite").route("anything", session="trip")
-    # perceive 1, read 3, compare 1; observe: perceive 1, holds 1; answer: perceive 1
+    # perceive 1, read 3, compare 1; observe: perceive the result and the call 2, holds 1
     assert answer.usage.model_calls == 8
     said, result, call = reader.heard
     assert said == "anything" and "The route has" in result
@@ -112,7 +112,7 @@ def test_thinking_ends_with_the_budget_and_the_surest_reading_is_used(tmp_path):
     assert answer.usage.latent_steps == 2 == THINKING.latent_steps
     assert answer.constraints["destination"] == "Buffalo, NY"
     assert marks(reader.thought_about) == [1.0, 101.0]
-    assert marks(reader.began_with) == [None, 101.0, 102.0], "the result is read into the state chosen"
+    assert marks(reader.began_with) == [None, None, 1.0], "what is kept are the result and the call"
 
 
 def test_what_stays_unsure_is_asked_about_and_not_run():
@@ -253,15 +253,17 @@ def test_a_result_that_would_change_the_wishes_is_not_remembered():
     first = take_turn(reader, store=store)
     assert first["restored"] and first["ledger"][0].restored
     take_turn(reader, store=store)
-    # perceive, observe, answer; the next turn starts with the words and the call, without the result
-    assert marks(reader.began_with) == [None, 1.0, 1.0, 2.0, 3.0, 3.0]
+    # perceive, observe the result and the call, answer with the call; the next turn starts with it alone
+    assert marks(reader.began_with) == [None, None, 1.0, None, 1.0, 1.0, 2.0, 1.0]
+    assert reader.heard[3] == first["ledger"][0].call
 
 
 def test_a_result_that_changes_nothing_is_remembered():
     store, reader = memory_store(), FakeReader(NEAR, NEAR)
     assert not take_turn(reader, store=store)["restored"]
     take_turn(reader, store=store)
-    assert marks(reader.began_with) == [None, 1.0, 2.0, 3.0, 4.0, 5.0]
+    # perceive; observe the result and the call in the state of before; the next turn starts with both
+    assert marks(reader.began_with) == [None, None, 1.0, 2.0, 2.0, 3.0]
 
 
 def test_a_restored_memory_is_told_where_there_is_a_session_to_remember(tmp_path):
@@ -282,8 +284,8 @@ def test_what_was_not_understood_leaves_no_trace_in_the_state():
     store, reader = memory_store(), FakeReader(NEAR, NOTHING, NEAR)
     for _ in range(3):
         take_turn(reader, store=store)
-    # perceive, observe, answer; perceive (nothing understood); perceive again from what turn 1 left, ...
-    assert marks(reader.began_with) == [None, 1.0, 2.0, 3.0, 3.0, 4.0, 5.0]
+    # perceive, observe, observe; perceive (nothing understood); perceive again from what turn 1 left, ...
+    assert marks(reader.began_with) == [None, None, 1.0, 2.0, 2.0, 2.0, 3.0]
 
 
 def test_nothing_of_a_turn_leaks_into_the_next():
@@ -298,17 +300,21 @@ def test_nothing_of_a_turn_leaks_into_the_next():
     assert second["usage"].model_calls == 6
 
 
-@pytest.mark.parametrize("calls", [6, 5, 3, 2], ids=["reading", "comparing", "observing", "remembering"])
-def test_the_budget_of_model_calls_is_hard_and_costs_the_session_nothing(calls):
+@pytest.mark.parametrize(
+    "calls, kept",
+    [(6, 0.9), (5, 0.9), (2, 0.9), (1, 0.01)],
+    ids=["reading", "comparing", "observing", "remembering"],
+)
+def test_the_budget_of_model_calls_is_hard_and_costs_the_session_nothing(calls, kept):
     store, reader = memory_store(), FakeReader(NEAR, NEAR, NEAR)
     take_turn(reader, store=store)
-    reader.calls_per_read = calls
+    reader.calls_per_read, reader.kept = calls, kept
     with pytest.raises(BudgetSpent) as spent:
         take_turn(reader, store=store, budget=Budget(model_calls=6))
     assert spent.value.usage.model_calls == 7
-    reader.calls_per_read = 1
+    reader.calls_per_read, reader.kept = 1, 0.9
     done = take_turn(reader, store=store)
-    assert marks(reader.began_with)[-3:] == [3.0, 4.0, 5.0], "the failed turn left no trace"
+    assert marks(reader.began_with)[-3:] == [2.0, 2.0, 3.0], "the failed turn left no trace"
     assert [entry.turn for entry in done["ledger"]] == [1, 2]
 
 

@@ -18,7 +18,7 @@ def reading(seed):
     rows = torch.randint(3, SIZES["vocab_size"], (2, 4, 9), generator=generator)
     mask = torch.ones(4, 9, dtype=torch.long)
     mask[1, :4] = 0
-    return Reading(tuple(Rows(ids, mask) for ids in rows), (None, None), 0)
+    return Reading(tuple(Rows(ids, mask) for ids in rows), (None, None), 0, (True, True))
 
 
 def learned(model):

@@ -1,5 +1,6 @@
 """``planner train``: runs that start from an adapter, with another state, and go on after a stop."""
 
+import itertools
 from random import Random
 
 import pytest
@@ -90,6 +91,26 @@ def test_reward_for_what_is_not_read_from_the_state_is_refused(base, tmp_path):
     wanted.training["memory"] = False
     with pytest.raises(ConfigError, match="from the state"):
         train(wanted, quiet)
+
+
+def test_the_model_learns_from_the_states_that_the_loop_keeps():
+    data = DataConfig(turns=(0.0, 0.5, 0.5))
+    drawn = stream(place_names(Gazetteer.load(), held_out=False), data)(Random(3))
+    results = 0
+    for example in itertools.islice(drawn, 200):
+        before = ""
+        parts = list(zip(example.segments, example.targets, example.kept, strict=True))
+        for place, (said, written, kept) in enumerate(parts):
+            if kept and said.startswith("route\n"):
+                assert said == before, "of a turn the call is kept"
+                assert not written or (place == len(parts) - 1 and written == said)
+            elif kept:
+                results += 1
+                assert not written and parts[place + 1][0] == before, "and before it the result"
+            else:
+                assert written.startswith("route\n"), "of words nothing is kept, but they are answered"
+                before = written
+    assert results > 20
 
 
 @pytest.mark.parametrize("limit", [None, 250])

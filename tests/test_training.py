@@ -272,6 +272,23 @@ def test_reading_is_the_same_alone_and_in_a_batch():
     torch.testing.assert_close(together, weighed)
 
 
+def test_a_segment_that_is_not_kept_leaves_no_trace_for_the_next():
+    objective = Objective(talking_model(adapter_rank=8)).eval()
+
+    def answered(*examples):
+        return objective.answers(collate(TOKENIZER, examples))[-1][0]
+
+    passing = [
+        Example((said, "so", "now"), (meant, "", "rome"), (False, True, True)) for said, meant in PAIRS
+    ]
+    without = [Example(("so", "now"), ("", "rome")) for _ in PAIRS]
+    staying = [Example(e.segments, e.targets) for e in passing]
+    torch.testing.assert_close(answered(*passing), answered(*without))
+    assert not torch.allclose(answered(*staying), answered(*without), atol=1e-3)
+    with pytest.raises(ValueError, match="2 shapes"):
+        collate(TOKENIZER, [passing[0], staying[0]])
+
+
 TEXTS = general_texts(held_out=False)[:40], general_texts(held_out=True)[:4]
 
 

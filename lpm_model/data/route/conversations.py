@@ -24,16 +24,17 @@ Meaning = dict[str, Any]
 Words = dict[str, Any]
 
 _WEIGHTS = {
-    "add_via": 10, "add_via_before": 3, "add_via_after": 3, "add_via_between": 2, "add_via_first": 1.5,
-    "add_two_vias": 2, "drop_via": 8, "drop_all_vias": 1.5, "swap_via": 6, "reorder_two": 2,
-    "reverse_vias": 1, "order_any": 2.5, "order_fixed": 2, "change_origin": 5, "change_destination": 5,
-    "extend_trip": 2, "reverse_trip": 1.5, "round_on": 4, "round_off": 3, "tolls_off": 5, "tolls_on": 4,
-    "ferries_off": 2, "ferries_on": 2, "motorways_off": 4, "motorways_on": 3, "avoid_nothing": 1,
-    "avoid_place_add": 5, "avoid_place_drop": 3, "shortest_on": 3, "fastest_on": 2.5, "hours_set": 5,
-    "hours_off": 2.5, "depart_set": 5, "depart_later": 3, "depart_earlier": 2, "depart_off": 2,
-    "arrive_set": 5, "arrive_off": 2, "distance_set": 4, "distance_off": 2, "undo_last": 5,
-    "back_to_first": 2, "chatter": 8, "confirm_no_change": 2.5,
+    "add_via": 9, "add_via_before": 4, "add_via_after": 4, "add_via_between": 3, "add_via_first": 1.5,
+    "add_two_vias": 2, "drop_via": 10, "drop_all_vias": 2, "swap_via": 10, "reorder_two": 4,
+    "reverse_vias": 3, "order_any": 2.5, "order_fixed": 4, "change_origin": 4, "change_destination": 5,
+    "extend_trip": 3, "reverse_trip": 2, "round_on": 4, "round_off": 14, "tolls_off": 4, "tolls_on": 9,
+    "ferries_off": 2, "ferries_on": 9, "motorways_off": 4, "motorways_on": 9, "avoid_nothing": 2,
+    "avoid_place_add": 5, "avoid_place_drop": 9, "shortest_on": 3, "fastest_on": 14, "hours_set": 5,
+    "hours_off": 16, "depart_set": 4, "depart_later": 10, "depart_earlier": 8, "depart_off": 12,
+    "arrive_set": 4, "arrive_off": 14, "distance_set": 3, "distance_off": 16, "undo_last": 5,
+    "back_to_first": 2, "chatter": 6, "confirm_no_change": 2.5,
 }  # fmt: skip
+_IDLE = 0.1  # share of the edits that would change nothing, such as tolls allowed that were, which are said
 # Edits that are said together touch different things. A stop may be added after another edit of the stops.
 _ADDS = ("add_via", "add_via_before", "add_via_after", "add_via_between", "add_via_first", "add_two_vias")
 _TOUCHES = {
@@ -205,9 +206,12 @@ class RouteConversations(Conversations):
         if key == "chatter":
             return now, {}
         done = self.edits[key](dict(now))
-        if done is None or (done[0] == now and key != "confirm_no_change"):
+        if done is None:
             return None
-        return {k: v for k, v in done[0].items() if v not in (None, [], False)}, done[1]
+        means = {k: v for k, v in done[0].items() if v not in (None, [], False)}
+        # Mostly an edit changes something: a removal heard where nothing is removed teaches not to listen.
+        idle = means == now and key != "confirm_no_change"
+        return None if idle and self.rng.random() >= _IDLE else (means, done[1])
 
     def _filled(self, template: str, words: Words) -> str:
         values = dict(words)
