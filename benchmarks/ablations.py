@@ -12,6 +12,7 @@ import json
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,11 @@ from lpm_model.retrofit import retrofit
 from lpm_model.training import Trainer, TrainingConfig
 from tools.files import write_whole
 
-__all__ = ["AblationConfig", "Result", "name_of", "plot", "run", "runs", "table"]
+__all__ = ["AblationConfig", "Result", "Variant", "name_of", "plot", "rows", "run", "table", "variants"]
 
 DEFAULT = "default"
 STEPS_READ = "latent steps before reading"
+RIVAL = "whole conversation in the window, no state"
 
 
 class AblationConfig(BaseModel):
@@ -49,6 +51,8 @@ class AblationConfig(BaseModel):
             is compared with the default, which has none.
         latent_steps: The default is trained once more with one to so many latent steps in every training
             step, and read after none to so many.
+        rival: Whether the default is trained once more without its memory, on whole conversations in the
+            window.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -62,6 +66,22 @@ class AblationConfig(BaseModel):
     held_out: int = 256
     groups: dict[str, list[dict[str, Any]]]
     latent_steps: int = 0
+    rival: bool = False
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What is trained.
+
+    Attributes:
+        model: Fields of ``LPMConfig``.
+        latent_steps: Most latent steps in training, and in reading.
+        memory: Whether there is a state, see ``lpm_model.objective.Objective``.
+    """
+
+    model: Mapping[str, Any]
+    latent_steps: int = 0
+    memory: bool = True
 
 
 class Result(BaseModel):
@@ -69,7 +89,7 @@ class Result(BaseModel):
 
     Attributes:
         parameters: Learned numbers.
-        state: Numbers of the state.
+        state: Numbers of the state; of the rival 0.
         seconds: Median of a training step.
         exact: Latent steps before reading -> turns -> share of the last answers right in every token.
         loss: The same, of the cross entropy, nats a token.
@@ -87,28 +107,28 @@ def name_of(variant: Mapping[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in sorted(variant.items())) or DEFAULT
 
 
-def runs(config: AblationConfig) -> dict[str, tuple[dict[str, Any], int]]:
-    """All variants by name: fields of ``LPMConfig``, and the most latent steps in training."""
-    found = {DEFAULT: (config.model, 0)}
-    for variants in config.groups.values():
-        found |= {name_of(variant): (config.model | variant, 0) for variant in variants}
+def variants(config: AblationConfig) -> dict[str, Variant]:
+    """All variants by name."""
+    found = {DEFAULT: Variant(config.model)}
+    for differing in config.groups.values():
+        found |= {name_of(fields): Variant(config.model | fields) for fields in differing}
     if config.latent_steps:
-        found[STEPS_READ] = (config.model, config.latent_steps)
+        found[STEPS_READ] = Variant(config.model, config.latent_steps)
+    if config.rival:
+        found[RIVAL] = Variant(config.model, memory=False)
     return found
 
 
-def run(
-    config: AblationConfig, folder: Path, model_fields: Mapping[str, Any], thinks: int, seed: int
-) -> Result:
+def run(config: AblationConfig, folder: Path, variant: Variant, seed: int) -> Result:
     """Train one variant with one seed and measure it; where that was done before, read what was found.
 
     Args:
         config: What all have in common.
         folder: Of this run.
-        model_fields: Fields of ``LPMConfig``.
-        thinks: Most latent steps in training, and in reading.
+        variant: What is trained.
         seed: Of weights and data.
     """
+    thinks = variant.latent_steps
     finished = folder / "result.json"
     if finished.exists():
         return Result.model_validate_json(finished.read_bytes())
@@ -118,11 +138,12 @@ def run(
         vocab_size=len(words), bos_token_id=1, eos_token_id=2, pad_token_id=2, **config.decoder
     )
     base = LlamaForCausalLM(plain)
-    model = retrofit(CausalDecoder, plain, base.state_dict(), base_name="from nothing", **model_fields)
+    model = retrofit(CausalDecoder, plain, base.state_dict(), base_name="from nothing", **variant.model)
     model.requires_grad_(True)
     training = TrainingConfig(
         **config.training
         | {"seed": seed, "latent_steps": float(thinks > 0), "most_latent_steps": max(1, thinks)}
+        | {"memory": variant.memory}
     )
     trainer = Trainer(model, words, training, recall.stream(False), recall.held_out(config.held_out), folder)
     trainer.resume()
@@ -131,7 +152,7 @@ def run(
     measured = {count: trainer.validate(count) for count in range(thinks + 1)}
     result = Result(
         parameters=sum(p.numel() for p in trainer.learned),
-        state=torch.Size(model.config.state_shape).numel(),
+        state=torch.Size(model.config.state_shape).numel() if variant.memory else 0,
         seconds=statistics.median(step["seconds"] for step in steps),
         exact={n: {t: m[f"valid_exact/turn {t}"] for t in (1, 2)} for n, m in measured.items()},
         loss={n: {t: m[f"valid_loss/turn {t}"] for t in (1, 2)} for n, m in measured.items()},
@@ -148,13 +169,16 @@ Rows = Sequence[tuple[str, str, Sequence[Result], int]]
 def rows(config: AblationConfig, results: Mapping[str, Sequence[Result]]) -> Rows:
     """The results in the order of the table; what was not run yet is left out."""
     found = [
-        (group, name_of(variant), results[name_of(variant)], 0)
-        for group, variants in config.groups.items()
-        for variant in ({}, *variants)
-        if name_of(variant) in results
+        (group, name_of(fields), results[name_of(fields)], 0)
+        for group, differing in config.groups.items()
+        for fields in ({}, *differing)
+        if name_of(fields) in results
     ]
     steps = range(config.latent_steps + 1) if STEPS_READ in results else ()
-    return [*found, *((STEPS_READ, str(count), results[STEPS_READ], count) for count in steps)]
+    found += [(STEPS_READ, str(count), results[STEPS_READ], count) for count in steps]
+    if RIVAL in results:
+        found += [("memory", name, results[name], 0) for name in (DEFAULT, RIVAL) if name in results]
+    return found
 
 
 def table(found: Rows) -> str:
@@ -212,11 +236,11 @@ def main() -> int:
         return 1
     torch.set_num_threads(config.threads)
     results: dict[str, list[Result]] = {}
-    for name, (fields, thinks) in runs(config).items():
+    for name, variant in variants(config).items():
         if args.only and name not in args.only:
             continue
         for seed in config.seeds:
-            result = run(config, config.folder / f"{name}, seed {seed}", fields, thinks, seed)
+            result = run(config, config.folder / f"{name}, seed {seed}", variant, seed)
             results.setdefault(name, []).append(result)
             console.print(f"{name}, seed {seed}: exact {result.exact}", markup=False, highlight=False)
         found = rows(config, results)
