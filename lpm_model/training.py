@@ -97,7 +97,7 @@ class _Pools(Dataset[list[list[Example]]]):
         stream = self.examples(rng)
         ready: list[list[Example]] = []
         while len(ready) < _POOL_BATCHES:
-            pool: dict[tuple[bool, ...], list[Example]] = {}
+            pool: dict[tuple[tuple[bool, bool], ...], list[Example]] = {}
             for _ in range(size * _POOL_BATCHES * 3 // 2):
                 example = next(stream)
                 pool.setdefault(example.shape, []).append(example)

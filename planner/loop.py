@@ -12,8 +12,9 @@ field by field; where the tool knows no such name, reconsider asks the state whi
 tool knows it holds; where the call lacks something that the tool can propose, propose asks the state which
 of the proposals it means; observe reads the tool's result and the call into the state of before the turn and
 makes sure that the result changed no wish of the person; answer keeps that state, or where there is no result
-reads the call alone into it, for a later turn to change. The turn's own words are not kept: they stand in the
-call. answer alone writes what outlives the turn, so a turn that fails on the way changes nothing.
+reads the call alone into it, for a later turn to change. The turn's own words are not kept: what they mean
+stands in the call (but for words that chose a proposal, which no call names). answer alone writes what
+outlives the turn, so a turn that fails on the way changes nothing.
 """
 
 from __future__ import annotations
@@ -192,6 +193,10 @@ def build_loop(
     def earlier(state: TurnState) -> LatentState | None:
         return unpack(state["latent"]) if "latent" in state else None
 
+    def beginning(state: TurnState) -> LatentState | None:
+        # Which proposal a turn means stands in its words alone, everything else in the call.
+        return unpack(state["held"]) if "proposal" in state else earlier(state)
+
     def perceive(state: TurnState) -> TurnState:
         seen, cost = reader.perceive(state["text"], earlier(state))
         return {"held": LatentBytes(seen.to_bytes()), "usage": spend(state, cost), "tried": []}
@@ -314,7 +319,7 @@ def build_loop(
         warnings = (*state.get("warnings", ()), *tool.warnings(result))
         if not remembers:
             return {"warnings": warnings}
-        seen, reading_cost = reader.perceive(tool.summary(result), earlier(state))
+        seen, reading_cost = reader.perceive(tool.summary(result), beginning(state))
         seen, keeping_cost = reader.perceive(reading.call, seen)
         sureness, checking_cost = reader.holds(seen, reading.call)
         # The result must never change what the person asked for: if it would, it is not remembered.
@@ -338,7 +343,7 @@ def build_loop(
         if "next" in state:
             return {**after, "latent": state["next"]}
         # A later turn changes what was understood; with the words beside it fewer of them are read exactly.
-        seen, cost = reader.perceive(reading.call, earlier(state))
+        seen, cost = reader.perceive(reading.call, beginning(state))
         return {**after, "latent": LatentBytes(seen.to_bytes()), "usage": spend(state, cost)}
 
     graph = StateGraph(TurnState)

@@ -67,7 +67,7 @@ def test_a_wrong_configuration_is_told(tmp_path, monkeypatch, capsys):
 
 
 def test_a_second_turn_names_what_is_new_and_not_all_that_stays():
-    marks = set("from to via no tolls".split())
+    marks = {"from", "to", "via", "no", "tolls"}
     seconds = [e for e in islice(recall.stream(False)(Random(4)), 200) if len(e.segments) == 2]
     assert len(seconds) > 50
     for example in seconds:

@@ -266,6 +266,17 @@ def test_a_result_that_changes_nothing_is_remembered():
     assert marks(reader.began_with) == [None, None, 1.0, 2.0, 2.0, 3.0]
 
 
+def test_words_that_chose_a_proposal_are_kept_beside_the_call():
+    says = "project | by 2027-12-01 | goal the launch of our web shop"
+    store = memory_store()
+    reader = FakeReader(says, NOTHING, weights={"launch our web shop": -2.0})
+    done = take_turn(reader, store=store, tools={"project": TOOLS["project"]})
+    assert "proposal" in done
+    take_turn(reader, store=store)
+    # perceive the words; observe the result and the call in the state that holds them
+    assert marks(reader.began_with) == [None, 1.0, 2.0, 3.0]
+
+
 def test_a_restored_memory_is_told_where_there_is_a_session_to_remember(tmp_path):
     reader = FakeReader(NEAR, NEAR, kept=0.01)
     planner = Planner(reader=reader, sessions=tmp_path / "s.sqlite")
