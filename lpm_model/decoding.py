@@ -6,6 +6,7 @@ together with the token before them. Valid does not mean right: each choice's pr
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -228,9 +229,14 @@ class ConstrainedDecoder:
 
     @torch.inference_mode()
     def log_likelihoods(self, texts: Sequence[str], state: torch.Tensor | None) -> tuple[float, ...]:
-        """Logarithm of the probability of each text and its end, all read from the state in one forward."""
+        """Logarithm of the probability of each text and its end, all read from the state in one forward.
+
+        Given what they have in common: tokens that all texts begin with are not counted.
+        """
         prompt = prompt_ids(self.tokenizer)
         rows = [prompt + answer_ids(self.tokenizer, text) for text in texts]
+        alike = itertools.takewhile(lambda ids: len(set(ids)) == 1, zip(*rows, strict=False))
+        shared = sum(1 for _ in alike)
         ids = torch.full((len(rows), max(map(len, rows))), self._end)
         for i, row in enumerate(rows):
             ids[i, : len(row)] = torch.tensor(row)
@@ -239,7 +245,7 @@ class ConstrainedDecoder:
         logits = self.model(ids[:, :-1], latent_state=every).logits.float()
         chosen = torch.log_softmax(logits, -1).gather(-1, ids[:, 1:, None])[..., 0]
         return tuple(
-            float(row[len(prompt) - 1 : len(ids) - 1].sum()) for row, ids in zip(chosen, rows, strict=True)
+            float(row[shared - 1 : len(ids) - 1].sum()) for row, ids in zip(chosen, rows, strict=True)
         )
 
     @torch.inference_mode()

@@ -15,8 +15,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from lpm_model.base import load_model
+from lpm_model.base import adapter_file, load_model
 from lpm_model.state import LatentState
+from planner.calibration import calibration_of
 from planner.loop import Budget, BudgetSpent, Loop, build_loop
 from planner.reader import LPMReader, Reader, Reading, ReadingMode, TooLong, Usage
 from planner.scoring import wrong_fields
@@ -143,7 +144,11 @@ def evaluate_file(
     loaded = load_model(
         base, cache_dir(), adapter=adapter, progress=lambda stage: progress(stage, 0.0), note=note
     )
-    predictions, lines = evaluate(LPMReader(loaded, mode), gold, progress, compares)
+    # What would be asked is asked by the probabilities that a plan goes by.
+    calibration = (
+        calibration_of(adapter or adapter_file(base), loaded.fingerprint, note) if compares else None
+    )
+    predictions, lines = evaluate(LPMReader(loaded, mode, calibration=calibration), gold, progress, compares)
     if out is not None:
         write_whole(out, "".join(json.dumps(p, ensure_ascii=False) + "\n" for p in predictions))
     skipped = [f"left out: {n} conversations of {name}, which is not read" for name, n in unread.items()]
@@ -247,6 +252,6 @@ def _plainly(reader: Reader, conversation: GoldConversation) -> Iterator[Underst
         reading, writing = reader.read(seen, calls)
         usage = seeing + writing
         if reading.values:
-            held, keeping = reader.perceive(reading.call, held)
+            held, keeping = reader.perceive(reading.call, seen if reader.keeps_words else held)
             usage += keeping
         yield _understood(reading.values, reading, (), usage)

@@ -195,7 +195,8 @@ def build_loop(
 
     def beginning(state: TurnState) -> LatentState | None:
         # Which proposal a turn means stands in its words alone, everything else in the call.
-        return unpack(state["held"]) if "proposal" in state else earlier(state)
+        kept = "proposal" in state or reader.keeps_words
+        return unpack(state["held"]) if kept else earlier(state)
 
     def perceive(state: TurnState) -> TurnState:
         seen, cost = reader.perceive(state["text"], earlier(state))
@@ -273,8 +274,9 @@ def build_loop(
             if not question.similar:
                 continue
             meant = [_renamed(reading.values, question, name) for name in question.similar]
-            written = [write_call(reading.tool, arguments, values) for values in meant]
-            (held, *weights), weighing = reader.weigh(unpack(state["held"]), [reading.call, *written])
+            # Written anew like the others: miles that were read are kilometres then.
+            written = [write_call(reading.tool, arguments, values) for values in (reading.values, *meant)]
+            (held, *weights), weighing = reader.weigh(unpack(state["held"]), written)
             cost += weighing
             best = max(range(len(weights)), key=weights.__getitem__)
             if weights[best] - held >= math.log(limits.misspelt):
@@ -282,7 +284,7 @@ def build_loop(
                 together = sum(math.exp(weight - held) for weight in (held, *weights))
                 sureness = min(1.0, reading.confidence[question.field] * together)
                 confidence = {**reading.confidence, question.field: sureness}
-                reading = Reading(written[best], reading.tool, meant[best], confidence)
+                reading = Reading(written[best + 1], reading.tool, meant[best], confidence)
                 taken.append(f"{question.reason}: read as {question.similar[best]}")
         after: TurnState = {"reconsidered": True, "usage": spend(state, cost)}
         return {**after, "reading": reading, "questions": (), "warnings": tuple(taken)} if taken else after

@@ -86,6 +86,11 @@ class Reader(Protocol):
         """Whose memory it is."""
         ...
 
+    @property
+    def keeps_words(self) -> bool:
+        """Whether a later turn is read after the words of those before, and not after their calls alone."""
+        ...
+
     def perceive(self, text: str, state: LatentState | None) -> tuple[LatentState, Usage]:
         """Read a text into the state."""
         ...
@@ -105,7 +110,10 @@ class Reader(Protocol):
         ...
 
     def weigh(self, state: LatentState, calls: Sequence[str]) -> tuple[tuple[float, ...], Usage]:
-        """Natural logarithm of the probability with which the state says each of several calls."""
+        """Natural logarithm of the probability with which the state says each of several calls.
+
+        Where they differ: given the tokens that all of them begin with.
+        """
         ...
 
 
@@ -138,6 +146,11 @@ class LPMReader:
     def fingerprint(self) -> str:
         """Digest of the model's memory."""
         return self._signature
+
+    @property
+    def keeps_words(self) -> bool:
+        """True of the rival, which re-reads the whole conversation."""
+        return self._mode == "transcript"
 
     @torch.inference_mode()
     def perceive(self, text: str, state: LatentState | None) -> tuple[LatentState, Usage]:
@@ -181,7 +194,8 @@ class LPMReader:
             return Reading(written.text, ""), cost
         try:
             name, values, places = read_call(written.text, calls)
-        except ValueError:  # a name with an odd line break in it: the grammar knows only one kind
+            calls[name](**values)
+        except ValueError:  # the grammar knows no bounds (a task of no days) and one kind of line break only
             return Reading(written.text, ""), cost
         confidence = raw_confidence(written, calls[name], places)
         if self._calibration is not None:

@@ -44,9 +44,11 @@ class FakeReader:
         longest: int = 4096,
         weights: Mapping[str, float] | None = None,
         in_sight: Says | str | None = None,
+        keeps_words: bool = False,
     ) -> None:
         self.readings = [Says(r) if isinstance(r, str) else r for r in readings]
         self.fingerprint, self.kept, self.shape = fingerprint, kept, shape
+        self.keeps_words = keeps_words
         self.calls_per_read, self.longest = calls_per_read, longest
         self.weights, self.weighed = weights or {}, list[tuple[str, ...]]()
         self.in_sight = Says(in_sight) if isinstance(in_sight, str) else in_sight

@@ -70,6 +70,10 @@ def test_texts_weighed_together_weigh_what_each_weighs_alone(parts):
     state = torch.randn(1, 3, 4, 32, generator=torch.Generator().manual_seed(5))
     texts = ["to Rome", "to Troy, NY and back", "no"]
     together = decoder.log_likelihoods(texts, state)
+    # What all begin with is no difference.
+    longer = decoder.log_likelihoods([f"so {text}" for text in texts[:2]], state)
+    shared = decoder.log_likelihoods([f"so {text}" for text in texts], state)
+    assert shared[0] - longer[0] == pytest.approx(shared[1] - longer[1], rel=1e-3) and shared[0] < longer[0]
     for text, weight in zip(texts, together, strict=True):
         ids = torch.tensor([prompt_ids(tokenizer) + answer_ids(tokenizer, text)])
         with torch.no_grad():

@@ -155,6 +155,13 @@ def test_what_no_tool_acts_on_yet_is_read_all_the_same():
     assert reader.began_with[2] is not None, "what was known before a turn that said nothing is kept"
 
 
+def test_the_rival_reads_after_every_word_of_the_conversation():
+    meant = {"kind": "rest_api", "entities": [PATIENT]}
+    reader = FakeReader(*["code | build rest_api | entity Patient; name str"] * 3, keeps_words=True)
+    read(reader, gold(meant, meant, domain="code"), gold(meant, domain="code"))
+    assert marks(reader.began_with) == [None, 1.0, 2.0, 3.0, None, 1.0]
+
+
 @pytest.mark.parametrize(
     "line, told",
     [
@@ -206,7 +213,7 @@ def test_the_command_writes_what_it_read(tmp_path, monkeypatch):
     modes = []
     monkeypatch.setattr(evaluation, "load_model", lambda *args, **options: None)
 
-    def reader(loaded, mode):
+    def reader(loaded, mode, calibration):
         modes.append(mode)
         return FakeReader(*["route | from Albany, NY | to Utica, NY"] * 2)
 

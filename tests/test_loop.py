@@ -14,8 +14,7 @@ from planner.loop import Budget, BudgetSpent, Thresholds, build_loop
 from planner.reader import LPMReader, Usage
 from planner.sessions import memory_store, thread
 from tests.fakes import NOTHING, FakeReader, Says, marks
-from tools.registry import TOOLS
-from tools.roads.arguments import RouteArguments
+from tools.registry import ARGUMENTS, TOOLS
 from tools.tool import silent
 
 NEAR = "route | from Albany, NY | to Buffalo, NY"
@@ -138,6 +137,15 @@ def test_a_name_the_gazetteer_does_not_know_is_the_one_the_state_holds():
     assert weighed[0] == "route\nfrom Albny\nto Buffalo, NY\n"
     assert "route\nfrom Albany\nto Buffalo, NY\n" in weighed[1:]
     assert answer.usage.model_calls == 6
+
+
+def test_spellings_are_weighed_in_calls_that_are_written_alike():
+    answer, reader = planned("route | from Albny | to Buffalo, NY | max 300 mi", weights={"Albany": -0.5})
+    assert answer.constraints["origin"] == "Albany, NY"
+    (weighed,) = reader.weighed
+    assert {call.replace(call.split("\n")[1], "from") for call in weighed} == {
+        "route\nfrom\nto Buffalo, NY\nmax 483 km\n"
+    }
 
 
 def test_one_of_several_stops_is_reconsidered_alone_and_its_spellings_count_together():
@@ -277,6 +285,14 @@ def test_words_that_chose_a_proposal_are_kept_beside_the_call():
     assert marks(reader.began_with) == [None, 1.0, 2.0, 3.0]
 
 
+def test_the_rival_keeps_every_turn_in_words():
+    store, reader = memory_store(), FakeReader(NEAR, NEAR, kept=0.01, keeps_words=True)
+    for _ in range(2):
+        take_turn(reader, store=store)
+    # perceive the words; observe, in vain; answer reads the call after the words; so does the next turn
+    assert marks(reader.began_with) == [None, 1.0, 2.0, 1.0, 2.0, 3.0, 4.0, 3.0]
+
+
 def test_a_restored_memory_is_told_where_there_is_a_session_to_remember(tmp_path):
     reader = FakeReader(NEAR, NEAR, kept=0.01)
     planner = Planner(reader=reader, sessions=tmp_path / "s.sqlite")
@@ -378,11 +394,12 @@ def test_text_that_is_no_unicode_is_read_all_the_same():
     assert reader.heard[0] == "caf?"
 
 
-def test_a_written_call_that_cannot_be_read_back_is_not_understood(monkeypatch):
-    written = Decoded("route\nfly to Utica\n", True, (), (), 9, 5)
+@pytest.mark.parametrize("call", ["route\nfly to Utica\n", "project\ntask kickoff; 0.0 d\n"])
+def test_a_written_call_that_no_tool_takes_is_not_understood(monkeypatch, call):
+    written = Decoded(call, True, (), (), 9, 5)
     reader = LPMReader.__new__(LPMReader)
     monkeypatch.setattr(reader, "_decoder", SimpleNamespace(write=lambda *_, **__: written), raising=False)
     monkeypatch.setattr(reader, "_mode", "state", raising=False)
     monkeypatch.setattr(reader, "_seen", [], raising=False)
-    reading, cost = reader.read(LatentState.of(torch.zeros(1, 1, 1), 1, ""), {"route": RouteArguments})
+    reading, cost = reader.read(LatentState.of(torch.zeros(1, 1, 1), 1, ""), ARGUMENTS)
     assert (reading.tool, dict(reading.values), cost.model_calls) == ("", {}, 5)

@@ -5,6 +5,7 @@ import itertools
 import math
 import string
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -135,6 +136,17 @@ def test_trips_with_known_answers(
     assert len(TRIPS["fitted"]) + len(TRIPS["held_out"]) >= 120
     assert right / len(TRIPS[part]) >= {"fitted": 0.96, "held_out": 0.93}[part]
     assert misled / names <= 0.04  # a wrong guess is worse than a question
+
+
+def test_a_town_knows_its_time_zone(gazetteer: Gazetteer) -> None:
+    zones = {name: gazetteer.resolve(name) for name in ("Chicago", "Phoenix", "El Paso", "Pensacola, FL")}
+    assert {name: found.place.timezone for name, found in zones.items() if isinstance(found, Found)} == {
+        "Chicago": "America/Chicago",
+        "Phoenix": "America/Phoenix",
+        "El Paso": "America/Denver",
+        "Pensacola, FL": "America/Chicago",
+    }
+    assert all(ZoneInfo(zone) for zone in set(gazetteer._tables.timezone))
 
 
 def test_the_largest_cities_keep_their_labels_and_are_found_by_name(gazetteer: Gazetteer) -> None:
@@ -398,7 +410,7 @@ def test_a_correction_of_a_place_that_is_not_there_is_refused(
 
     small = [
         {"name": name, "admin1code": state, "countrycode": "US", "latitude": 0.0, "longitude": 0.0}
-        | {"population": 1, "geonameid": 1, "alternatenames": []}
+        | {"population": 1, "geonameid": 1, "timezone": "America/Denver", "alternatenames": []}
         for name, state in _labels_needed()
     ]
     monkeypatch.setattr(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from tests.towns import CHICAGO, CLEVELAND, DENVER, INDIANA, IOWA, OMAHA
 from tools.places.types import Place
 from tools.roads import RoadGraph, Route, Router, RouteRequest, verify
-from tools.roads.clock import clock_minutes, drive_days, timetable
+from tools.roads.clock import ahead, clock_minutes, drive_days, timetable
+from tools.roads.gaps import known_gaps
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +109,7 @@ def test_what_was_to_be_avoided_is_found(roads: RoadGraph, request_: RouteReques
     assert not checks["avoid tolls"].satisfied
     assert "Ohio Turnpike" in checks["avoid tolls"].evidence
     assert not checks["avoid motorways"].satisfied
-    assert checks["avoid ferries"].satisfied and "no ferry" in checks["avoid ferries"].evidence
+    assert checks["avoid ferries"].satisfied and "none of the 4 ferries" in checks["avoid ferries"].evidence
     assert not checks["avoid_places Iowa"].satisfied
     assert not checks["avoid_places Indiana"].satisfied
     assert not checks["avoid_places Omaha, NE"].satisfied
@@ -120,8 +122,68 @@ def test_what_was_to_be_avoided_is_found(roads: RoadGraph, request_: RouteReques
     )
 
 
+def test_a_ferry_that_the_data_drew_as_a_road_is_found() -> None:
+    lines = {line.name.split(" ferry")[0]: line for line in known_gaps().ferries}
+    landings = np.array(lines["Port Aransas"].ends)
+    assert lines["Port Aransas"].crossed(*landings.T)
+    assert lines["Port Aransas"].crossed(*landings[::-1].T)
+    assert not lines["Port Aransas"].crossed(*landings[[0, 0]].T), "a street at one landing is no ferry"
+    assert not lines["Merrimac"].crossed(*landings.T)
+
+
 # ---------------------------------------------------------------- days and clocks
 
+
+@pytest.fixture(scope="module")
+def crossing(roads: RoadGraph) -> tuple[RouteRequest, Route]:
+    chicago = replace(CHICAGO, timezone="America/Chicago")
+    cleveland = replace(CLEVELAND, timezone="America/New_York")
+    request = RouteRequest(origin=chicago, destination=cleveland, depart="08:00", arrive_by="14:00")
+    answer = Router(roads).plan(request)
+    assert any("1 h ahead of those of Chicago, IL" in warning for warning in answer.warnings)
+    assert answer.route is not None
+    return request, answer.route
+
+
+def test_an_arrival_is_by_the_clocks_where_the_trip_ends(
+    roads: RoadGraph, crossing: tuple[RouteRequest, Route]
+) -> None:
+    request, route = crossing
+    assert route.arrive is not None and route.hours_by_day == (route.duration_h,)
+    there = clock_minutes(route.arrive)
+    assert there == 8 * 60 + 60 + int(np.ceil(route.duration_h * 60 - 1e-6))
+    assert there > 14 * 60 and _failed(roads, request, route) == {"arrive_by 14:00"}
+    in_time = request.model_copy(update={"arrive_by": route.arrive})
+    assert _failed(roads, in_time, route) == set()
+    # By the clocks where it starts the trip would have been in time.
+    alike = request.model_copy(
+        update={"origin": replace(request.origin, timezone=request.destination.timezone)}
+    )
+    assert "depart 08:00" in _failed(roads, alike, route)
+
+
+def test_there_and_back_the_clocks_are_the_same(
+    roads: RoadGraph, crossing: tuple[RouteRequest, Route]
+) -> None:
+    request = crossing[0].model_copy(update={"round_trip": True, "arrive_by": None})
+    answer = Router(roads).plan(request)
+    assert answer.route is not None and answer.route.arrive is not None
+    hours = answer.route.duration_h
+    assert clock_minutes(answer.route.arrive[:5]) == (480 + int(np.ceil(hours * 60 - 1e-6))) % 1440
+    assert not any("clock times" in warning for warning in answer.warnings)
+
+
+def test_clocks_are_compared_on_a_day() -> None:
+    phoenix, denver = (
+        replace(DENVER, name=name, timezone=f"America/{name}") for name in ("Phoenix", "Denver")
+    )
+    assert ahead(phoenix, denver, date(2027, 1, 15)) == 0
+    assert ahead(phoenix, denver, date(2027, 7, 15)) == 60
+    assert ahead(denver, phoenix, date(2027, 7, 15)) == -60
+    assert ahead(DENVER, phoenix, date(2027, 7, 15)) == 0, "no zone is known"
+
+
+AHEAD = st.sampled_from([-360, -180, -120, -60, 0, 60, 120, 180])
 CLOCKS = st.integers(0, 1439).map(lambda minute: f"{minute // 60:02d}:{minute % 60:02d}")
 
 
@@ -135,32 +197,34 @@ def test_days_add_up_and_keep_the_limit(hours: float, limit: float | None) -> No
         assert len(days) == max(1, int(np.ceil(hours / min(limit, 24) - 1e-9)))
 
 
-@given(st.floats(0.1, 150), st.one_of(st.none(), st.floats(1, 24)), CLOCKS, CLOCKS)
+@given(st.floats(0.1, 150), st.one_of(st.none(), st.floats(1, 24)), CLOCKS, CLOCKS, AHEAD)
 def test_clock_agrees_with_calendar_arithmetic(
-    hours: float, limit: float | None, depart: str, due: str
+    hours: float, limit: float | None, depart: str, due: str, ahead: int
 ) -> None:
     days = drive_days(hours, limit)
-    times = timetable(days, limit is not None, depart, due)
-    start = datetime(2026, 3, 1) + timedelta(minutes=clock_minutes(depart))
-    arrival = start + timedelta(days=len(days) - 1, minutes=int(np.ceil(days[-1] * 60 - 1e-6)))
+    times = timetable(days, limit is not None, depart, due, ahead)
+    here, there = UTC, timezone(timedelta(minutes=ahead))
+    start = datetime(2026, 3, 1, tzinfo=here) + timedelta(minutes=clock_minutes(depart))
+    elapsed = timedelta(days=len(days) - 1, minutes=int(np.ceil(days[-1] * 60 - 1e-6)))
+    arrival = (start + elapsed).astimezone(there)
     assert times.arrive is not None
     assert times.arrive[:5] == arrival.strftime("%H:%M")
     night = (arrival.date() - start.date()).days
-    assert ("day" in times.arrive) == (night > 0)
-    deadline = datetime(2026, 3, 1) + timedelta(minutes=clock_minutes(due))
-    if deadline <= start:
+    assert ("day" in times.arrive) == (night != 0)
+    deadline = datetime(2026, 2, 27, tzinfo=there) + timedelta(minutes=clock_minutes(due))
+    while deadline <= start:
         deadline += timedelta(days=1)
     if limit is not None:
         deadline += timedelta(days=len(days) - 1)
     assert times.on_time == (arrival <= deadline)
 
 
-@given(st.floats(0.1, 150), CLOCKS)
-def test_leaving_at_the_latest_departure_arrives_in_time(hours: float, due: str) -> None:
+@given(st.floats(0.1, 150), CLOCKS, AHEAD)
+def test_leaving_at_the_latest_departure_arrives_in_time(hours: float, due: str, ahead: int) -> None:
     days = drive_days(hours, None)
-    latest = timetable(days, False, None, due)
+    latest = timetable(days, False, None, due, ahead)
     assert latest.depart is not None
-    back = timetable(days, False, latest.depart[:5], None)
+    back = timetable(days, False, latest.depart[:5], None, ahead)
     assert back.arrive is not None and back.arrive[:5] == due
 
 

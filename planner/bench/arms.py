@@ -98,6 +98,11 @@ class Counted:
         """See ``Reader``."""
         return self._reader.fingerprint
 
+    @property
+    def keeps_words(self) -> bool:
+        """See ``Reader``."""
+        return self._reader.keeps_words
+
     def perceive(self, text: str, state: LatentState | None) -> tuple[LatentState, Usage]:
         """See ``Reader``."""
         found, usage = self._reader.perceive(text, state)

@@ -23,7 +23,7 @@ import yaml
 from tools.cache import load_arrays, store_arrays
 from tools.places.names import STATES, key, plain, words
 
-FORMAT = 2
+FORMAT = 3
 CACHE_NAME = "gazetteer"
 
 Progress = Callable[[str, float], None]
@@ -42,6 +42,7 @@ class Tables:
         lat, lon: Degrees, WGS 84.
         population: Inhabitants (0 where not known).
         geoname_id: GeoNames identifier.
+        timezone: IANA name of the time zone.
         index: Key of a name (``names.key``) -> rows that bear it.
         nicknames: Key of a nickname, abbreviation or airport code -> rows that it stands for.
         renown: Row as text -> decades added to its size (JSON has no whole-number keys).
@@ -54,6 +55,7 @@ class Tables:
     lon: list[float] = field(default_factory=list)
     population: list[int] = field(default_factory=list)
     geoname_id: list[int] = field(default_factory=list)
+    timezone: list[str] = field(default_factory=list)
     index: dict[str, list[int]] = field(default_factory=dict)
     nicknames: dict[str, list[int]] = field(default_factory=dict)
     renown: dict[str, float] = field(default_factory=dict)
@@ -136,6 +138,7 @@ def _american(world: Iterable[Any], overrides: dict[str, Any]) -> Tables:
         tables.lon.append(city["longitude"])
         tables.population.append(population)
         tables.geoname_id.append(city["geonameid"])
+        tables.timezone.append(city["timezone"])
     if any(unused.values()):
         raise ValueError(f"overrides.yaml names places that GeoNames does not have: {unused}")
     tables.index.update(index)

@@ -124,7 +124,8 @@ class Gazetteer:
 
     def _place(self, row: int) -> Place:
         t = self._tables
-        return Place(t.name[row], t.state[row], t.lat[row], t.lon[row], t.population[row], t.geoname_id[row])
+        where = t.name[row], t.state[row], t.lat[row], t.lon[row]
+        return Place(*where, t.population[row], t.geoname_id[row], timezone=t.timezone[row])
 
     def _option(self, row: int) -> Option:
         place = self._place(row)

@@ -17,6 +17,7 @@ class Place:
         population: Inhabitants, 0 where GeoNames gives none.
         geoname_id: GeoNames identifier (0 for a state).
         is_state: Whether this is a whole state.
+        timezone: IANA name of the zone its clocks go by, ``"America/Denver"``; empty for a state.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Place:
     population: int
     geoname_id: int
     is_state: bool = False
+    timezone: str = ""
 
     @property
     def label(self) -> str:

@@ -1,11 +1,15 @@
-"""Driving days and clock times."""
+"""Driving days and clock times, each in the time zone of its place."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
 
-__all__ = ["Timetable", "clock_minutes", "drive_days", "show_clock", "timetable"]
+from tools.places.types import Place
+
+__all__ = ["Timetable", "ahead", "clock_minutes", "drive_days", "show_clock", "timetable"]
 
 _DAY = 24 * 60
 
@@ -53,25 +57,45 @@ def drive_days(duration_h: float, max_hours_per_day: float | None) -> tuple[floa
     return (*(limit for _ in range(days - 1)), duration_h - limit * (days - 1))
 
 
+def ahead(start: Place, end: Place, on: date) -> int:
+    """Minutes by which the clocks at ``end`` are ahead of those at ``start`` at noon of a day.
+
+    A trip has no date, and states differ in when their clocks change: what holds on the day of planning is
+    taken to hold. Places whose zone is not known (whole states) are taken to have the same clocks.
+    """
+    if not (start.timezone and end.timezone):
+        return 0
+    noon = datetime.combine(on, time(12))
+    offsets = [noon.replace(tzinfo=ZoneInfo(place.timezone)).utcoffset() for place in (end, start)]
+    there, here = (offset.total_seconds() if offset else 0.0 for offset in offsets)
+    return round((there - here) / 60)
+
+
 def timetable(
-    hours_by_day: tuple[float, ...], limited: bool, depart: str | None, arrive_by: str | None
+    hours_by_day: tuple[float, ...],
+    limited: bool,
+    depart: str | None,
+    arrive_by: str | None,
+    ahead: int = 0,
 ) -> Timetable:
     """Clock times of a trip that starts at the same time every day.
 
-    Without a daily limit (``limited`` False) the trip is driven in one go, and a deadline is its first
-    occurrence after departure. With one, nights are off, and the deadline is on the day of arrival.
+    A departure is by the clocks where the trip starts, an arrival by those where it ends; these are
+    ``ahead`` minutes ahead. Without a daily limit (``limited`` False) the trip is driven in one go, and a
+    deadline is its first occurrence after departure. With one, nights are off, and the deadline is on the day
+    of arrival.
     """
     # A minute begun counts: the arrival shown is never too early.
     elapsed = _DAY * (len(hours_by_day) - 1) + math.ceil(hours_by_day[-1] * 60 - 1e-6)
     if depart is None:
         if arrive_by is None:
             return Timetable(None, None, True, None)
-        return Timetable(show_clock(clock_minutes(arrive_by) - elapsed), arrive_by, True, None)
+        return Timetable(show_clock(clock_minutes(arrive_by) - ahead - elapsed), arrive_by, True, None)
     start = clock_minutes(depart)
-    arrival = start + elapsed
+    arrival = start + elapsed + ahead
     if arrive_by is None:
         return Timetable(depart, show_clock(arrival), True, None)
-    allowed = (clock_minutes(arrive_by) - start) % _DAY or _DAY
+    allowed = (clock_minutes(arrive_by) - start - ahead) % _DAY or _DAY
     if limited:
         allowed += _DAY * (len(hours_by_day) - 1)
     return Timetable(depart, show_clock(arrival), elapsed <= allowed, allowed / 60)

@@ -60,6 +60,13 @@ class Ferry(_Record):
     radius_km: float = Field(gt=0)
     source: str
 
+    def crossed(self, lat: np.ndarray, lon: np.ndarray) -> bool:
+        """Whether a line of points, in degrees, leads from one landing to the other between two of them."""
+        one, other = (haversine_km(*end, lat, lon) for end in self.ends)
+        near = np.minimum(one, other) <= self.radius_km
+        at_one = one < other
+        return bool((near[:-1] & near[1:] & (at_one[:-1] != at_one[1:])).any())
+
 
 class Island(_Record):
     """An inhabited island that no road reaches, see ``links.yaml``."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
 
 import numpy as np
 
 from tools.places.types import Place
 from tools.roads.areas import edges_in_place, stop_inside
-from tools.roads.clock import Timetable, drive_days, timetable
+from tools.roads.clock import Timetable, ahead, drive_days, timetable
 from tools.roads.engine import BLOCKED, Engine
 from tools.roads.graph import RoadGraph
 from tools.roads.order import EXACT_STOPS, best_order
@@ -189,8 +190,8 @@ class Router:
         time = self.graph.hours * _CENTISECONDS
         distance = self.graph.length_km * 1000 * _METRE
         weights = np.maximum(1, np.rint((1 - distance_share) * time + distance_share * distance))
-        for wish in soft:
-            weights[wish.edges] *= _SOFT
+        if soft:  # a kilometre that breaks two wishes counts once: weights stay in range
+            weights[np.unique(np.concatenate([wish.edges for wish in soft]))] *= _SOFT
         weights[blocked] = BLOCKED
         return np.minimum(weights, BLOCKED)
 
@@ -305,6 +306,12 @@ class Router:
             remarks.append(
                 f"about {km:,.0f} km of the route are outside the United States (Canada or Mexico)"
             )
+        minutes = _clocks_ahead(request)
+        if minutes and (request.depart or request.arrive_by):
+            remarks.append(
+                f"clock times are local: those of {request.destination.label} are {abs(minutes) / 60:g} h "
+                f"{'ahead of' if minutes > 0 else 'behind'} those of {request.origin.label} today"
+            )
         if request.via_order == "any" and len(request.via) > EXACT_STOPS:
             remarks.append(f"with more than {EXACT_STOPS} stops the order is a good one, not proven best")
         return remarks
@@ -312,4 +319,10 @@ class Router:
 
 def _times(request: RouteRequest, hours: float) -> Timetable:
     days = drive_days(hours, request.max_hours_per_day)
-    return timetable(days, request.max_hours_per_day is not None, request.depart, request.arrive_by)
+    limited = request.max_hours_per_day is not None
+    return timetable(days, limited, request.depart, request.arrive_by, _clocks_ahead(request))
+
+
+def _clocks_ahead(request: RouteRequest) -> int:
+    end = request.origin if request.round_trip else request.destination
+    return ahead(request.origin, end, date.today())

@@ -75,7 +75,7 @@ def _prepare(call: RouteArguments, progress: Progress) -> RouteRequest | Questio
         origin=places[0],
         destination=places[-1],
         via=places[1:-1],
-        avoid_places=_places(avoided),
+        avoid_places=tuple(dict.fromkeys(_places(avoided))),
         **call.model_dump(exclude={"origin", "destination", "via", "avoid_places"}),
     )
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import shapely
@@ -16,6 +18,7 @@ import shapely
 from tools.places.types import Place
 from tools.roads.areas import city_radius_km
 from tools.roads.clock import clock_minutes, show_clock
+from tools.roads.gaps import known_gaps
 from tools.roads.geo import haversine_km
 from tools.roads.graph import RoadGraph
 from tools.roads.snap import ACCESS_KM, SNAP_KM
@@ -178,11 +181,15 @@ def _avoid(graph: RoadGraph, kind: str, walk: _Walk) -> Check:
             satisfied=km == 0,
             evidence=f"{km:,.1f} of {walk.km:,.1f} km are on edges classed as freeway",
         )
-    return Check(
-        constraint="avoid ferries",
-        satisfied=True,
-        evidence="the road data holds no ferry edges; places that only a ferry reaches are not connected",
+    lines = known_gaps().ferries
+    taken = [line.name for line in lines if line.crossed(graph.lat[walk.nodes], graph.lon[walk.nodes])]
+    evidence = (
+        f"ferries taken: {', '.join(taken)}"
+        if taken
+        else f"none of the {len(lines)} ferries that the data drew as roads is taken; the data holds no "
+        "others, and places that only a ferry reaches are not connected"
     )
+    return Check(constraint="avoid ferries", satisfied=not taken, evidence=evidence)
 
 
 def _avoid_place(graph: RoadGraph, place: Place, stops: tuple[Place, ...], walk: _Walk) -> Check:
@@ -222,6 +229,18 @@ def _samples(graph: RoadGraph, walk: _Walk) -> tuple[np.ndarray, np.ndarray, np.
     return lat, lon, (length / pieces)[owner]
 
 
+def _zones_crossed(request: RouteRequest) -> int:
+    """Minutes between what the clocks say now where the trip ends and where it starts."""
+    end = request.origin if request.round_trip else request.destination
+    if not (request.origin.timezone and end.timezone):
+        return 0
+    noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+    there, here = (
+        noon.astimezone(ZoneInfo(place.timezone)).replace(tzinfo=None) for place in (end, request.origin)
+    )
+    return round((there - here) / timedelta(minutes=1))
+
+
 def _optimize(request: RouteRequest, walk: _Walk) -> Check:
     figure = f"{walk.hours:.1f} h" if request.optimize == "time" else f"{walk.km:,.1f} km"
     pace = walk.km / walk.hours if walk.hours else 0.0
@@ -259,7 +278,9 @@ def _times(request: RouteRequest, route: Route, walk: _Walk) -> list[Check]:
             )
         )
     # Nights are whole days from departure to departure; the last day's drive is rounded up to a minute.
-    elapsed = 1440 * (len(days) - 1) + math.ceil(60 * days[-1] - 1e-6)
+    # By the clocks at its end the trip seems as much longer as they are ahead.
+    zones = _zones_crossed(request)
+    elapsed = 1440 * (len(days) - 1) + math.ceil(60 * days[-1] - 1e-6) + zones
     if request.depart is not None:
         arrival = show_clock(clock_minutes(request.depart) + elapsed)
         checks.append(
@@ -281,11 +302,8 @@ def _times(request: RouteRequest, route: Route, walk: _Walk) -> list[Check]:
     elif request.arrive_by is not None and request.depart is not None:
         leaving, deadline = clock_minutes(request.depart), clock_minutes(request.arrive_by)
         arrival_minute = leaving + elapsed
-        due = (
-            deadline
-            + (1440 if deadline <= leaving else 0)
-            + (1440 * (len(days) - 1) if limit is not None else 0)
-        )
+        due = deadline + 1440 * ((leaving + zones - deadline) // 1440 + 1)
+        due += 1440 * (len(days) - 1) if limit is not None else 0
         checks.append(
             Check(
                 constraint=f"arrive_by {request.arrive_by}",
