@@ -167,6 +167,17 @@ def test_what_was_said_changes_the_file(run, plan_file):
     assert ends(result) == {"clear beds": "2027-03-04", "order seeds": "2027-03-01", "sow": "2027-03-10"}
 
 
+def test_dates_of_the_options_count_before_the_file_and_after_what_was_said(run, plan_file):
+    dated = PLAN.replace("start: 2027-03-01\n", "start: 2027-03-01\ndeadline: 2027-03-31\n")
+    plan_file.write_text(dated)
+    options = ("--file", plan_file, "--start", "2027-03-08", "--deadline", "2027-03-26", "--json")
+    found = only_object(run(*options))
+    assert (found["constraints"]["start"], found["constraints"]["deadline"]) == ("2027-03-08", "2027-03-26")
+    assert found["schedule"][0]["start"] == "2027-03-08"
+    said = only_object(run("anything", *options, says="project | start 2027-03-15"))
+    assert (said["constraints"]["start"], said["constraints"]["deadline"]) == ("2027-03-15", "2027-03-26")
+
+
 def test_all_kinds_of_files_are_written(run, plan_file, tmp_path):
     kinds = {"gantt": "html", "csv": "csv", "ics": "ics", "mermaid": "mmd", "xml": "xml"}
     targets = {kind: tmp_path / f"out.{end}" for kind, end in kinds.items()}

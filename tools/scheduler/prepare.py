@@ -93,12 +93,11 @@ def prepare(
         near = read_templates(given.templates).nearest(said.title) if said.title else ()
         proposals = tuple(_proposal(template, said, given, today, known) for template in near)
         return Questions((asked,), known, proposals)
-    draft = said if source is None else merged(source, said)
-    return _prepared(draft, given, today, _said(call), progress)
+    return _prepared(_completed(source, said, given), given, today, _said(call), progress)
 
 
 def _proposal(template: Template, said: Draft, given: Given, today: date, known: dict[str, Any]) -> Proposal:
-    draft = merged(template.draft, said)
+    draft = _completed(template.draft, said, given)
 
     def complete(progress: Progress) -> ScheduleRequest | Questions:
         return _prepared(draft, given, today, known, progress)
@@ -106,12 +105,20 @@ def _proposal(template: Template, said: Draft, given: Given, today: date, known:
     return Proposal(template.title, "title", template.phrases, complete, template.assumed)
 
 
+def _completed(source: Draft | None, said: Draft, given: Given) -> Draft:
+    """The source, with the dates that were given instead, and what was said instead of both."""
+    draft = said if source is None else merged(source, said)
+    return draft.model_copy(
+        update={
+            "start": said.start or given.start or draft.start,
+            "deadline": said.deadline or given.deadline or draft.deadline,
+        }
+    )
+
+
 def _prepared(
     draft: Draft, given: Given, today: date, known: dict[str, Any], progress: Progress
 ) -> ScheduleRequest | Questions:
-    draft = draft.model_copy(
-        update={"start": draft.start or given.start, "deadline": draft.deadline or given.deadline}
-    )
     request = resolve(draft, today)
     if not isinstance(request, ScheduleRequest):
         return Questions(request, known)
