@@ -205,6 +205,58 @@ def test_an_end_that_cannot_be_kept_is_explained_and_the_nearest_plan_given() ->
         assert plan_project(changed, silent).broken == ()
 
 
+FRIDAY, NEXT_MONDAY = date(2027, 1, 8), date(2027, 1, 11)
+
+
+def test_a_milestone_lies_on_its_own_day_even_if_nobody_works_on_it() -> None:
+    """A wedding on a Saturday is neither on the Friday before nor on the Monday after."""
+    saturday = date(2027, 1, 9)
+    wedding = Task(name="wedding", days=0, earliest=saturday, latest=saturday)
+    thanks = Task(name="thanks", days=1)
+    request_ = project(tasks=(wedding, thanks), links=(Link(before="wedding", after="thanks"),))
+    answer = plan_project(request_, silent)
+    assert [(task.start, task.end) for task in answer.tasks] == [(saturday,) * 2, (NEXT_MONDAY,) * 2]
+    assert broken(request_, answer) == [] and not answer.broken
+    assert plan_project(project(tasks=(wedding,), links=()), silent).finish == saturday
+
+
+@pytest.mark.parametrize(
+    ("limits", "says", "helps"),
+    [
+        ({"latest": FRIDAY}, "'handover' ends by 2027-01-08", "let 'handover' end on 2027-01-11"),
+        ({}, "everything is finished by 2027-01-08", "move the deadline to 2027-01-11"),
+    ],
+)
+def test_a_milestone_after_its_end_is_explained_though_no_work_lies_between(
+    limits: dict[str, date], says: str, helps: str
+) -> None:
+    handover = Task.model_validate({"name": "handover", "days": 0, "earliest": NEXT_MONDAY, **limits})
+    deadline = None if limits else FRIDAY
+    request_ = project(tasks=(Task(name="dig", days=5), handover), links=(), deadline=deadline)
+    answer = plan_project(request_, silent)
+    assert len(broken(request_, answer)) == 1 and answer.broken == (says,)
+    assert answer.conflict is not None
+    assert answer.conflict.wishes == (says, "'handover' begins on 2027-01-11 or later")
+    assert answer.conflict.changes == (helps, "let 'handover' begin before 2027-01-11")
+    after = Link(before="dig", after="handover")
+    soon = handover.model_copy(update={"earliest": None})
+    other = project(tasks=(request_.tasks[0], soon), links=(after,), deadline=deadline)
+    assert plan_project(other, silent).broken == ()
+
+
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@given(requests(most=3), st.data())
+def test_what_a_plan_says_it_breaks_is_what_its_checks_find(
+    request_: ScheduleRequest, data: st.DataObject
+) -> None:
+    days = st.integers(0, 11).map(lambda number: MONDAY + timedelta(days=number))
+    late = tuple(task.model_copy(update={"latest": data.draw(st.none() | days)}) for task in request_.tasks)
+    request_ = request_.model_copy(update={"tasks": late, "deadline": data.draw(st.none() | days)})
+    answer = plan_project(request_, silent, seconds=5)
+    assert len(broken(request_, answer)) == len(answer.broken)
+    assert (answer.conflict is not None) == bool(answer.broken)
+
+
 def test_a_buffer_is_kept_before_the_deadline() -> None:
     late = project(deadline=date(2027, 1, 11), buffer=1)
     assert plan_project(late, silent).broken != ()

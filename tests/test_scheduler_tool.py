@@ -145,6 +145,57 @@ def test_what_happened_is_kept_and_the_rest_planned_anew() -> None:
         replan(request, answer, [Report("sow", 1.5, on)], silent)
 
 
+def test_a_milestone_after_finished_work_is_reached_when_that_ends() -> None:
+    """The rest of a plan begins after the report; a milestone takes no time and needs no day of its own."""
+    request, answer = planned(
+        start="2027-03-01",
+        deadline="2027-03-05",
+        tasks=[{"name": "build", "days": 5}, {"name": "check", "days": 1, "after": ["build"]}],
+    )
+    handover = request.tasks[1].model_copy(update={"days": 0})
+    request = request.model_copy(update={"tasks": (request.tasks[0], handover)})
+    changed, now = replan(request, answer, [Report("build", 1, date(2027, 3, 5))], silent)
+    assert now.finish == date(2027, 3, 5) and now.broken == ()
+    assert all(check.satisfied for check in TOOL.verify(changed, now))
+
+
+def test_what_was_reported_is_no_wish() -> None:
+    """A conflict names what was asked for: nobody asked for the day on which the rest goes on."""
+    request, answer = planned(
+        start="2027-03-01",
+        deadline="2027-03-05",
+        tasks=[{"name": "dig", "days": 3}, {"name": "sow", "days": 1}],
+    )
+    on = date(2027, 3, 4)
+    _, late = replan(request, answer, [Report("dig", 0.5, on)], silent)
+    assert late.conflict is not None
+    assert late.conflict.wishes == ("everything is finished by 2027-03-05",)
+    assert late.conflict.changes == ("move the deadline to 2027-03-08",)
+    # A day that was asked for, after the report, still is one.
+    waits = request.tasks[1].model_copy(update={"earliest": date(2027, 3, 8)})
+    asked = request.model_copy(update={"tasks": (request.tasks[0], waits)})
+    _, waiting = replan(asked, answer, [Report("dig", 0.9, on)], silent)
+    assert waiting.conflict is not None
+    assert waiting.conflict.wishes == (
+        "everything is finished by 2027-03-05",
+        "'sow' begins on 2027-03-08 or later",
+    )
+
+
+def test_a_task_that_ended_late_does_not_hide_what_would_help() -> None:
+    request, answer = planned(
+        start="2027-03-01",
+        deadline="2027-03-04",
+        tasks=[{"name": "dig", "days": 2}, {"name": "sow", "days": 2, "after": ["dig"]}],
+    )
+    dig = request.tasks[0].model_copy(update={"latest": date(2027, 3, 1)})
+    request = request.model_copy(update={"tasks": (dig, request.tasks[1])})
+    changed, now = replan(request, answer, [Report("dig", 1, date(2027, 3, 3))], silent)
+    assert now.broken == ("everything is finished by 2027-03-04", "'dig' ends by 2027-03-01")
+    assert len([check for check in TOOL.verify(changed, now) if not check.satisfied]) == 2
+    assert now.conflict is not None and now.conflict.changes == ("move the deadline to 2027-03-05",)
+
+
 def test_the_finish_has_a_distribution() -> None:
     request, answer = planned(**GARDEN)
     certain = finish_distribution(request, answer)

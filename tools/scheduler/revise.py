@@ -11,7 +11,7 @@ import numpy as np
 from tools.scheduler.analysis import order_of_work
 from tools.scheduler.estimates import finish_distribution
 from tools.scheduler.planning import plan_project
-from tools.scheduler.problem import plan_of, problem_of
+from tools.scheduler.problem import last_day, plan_of, problem_of
 from tools.scheduler.types import (
     QUARTERS,
     Drift,
@@ -72,7 +72,7 @@ def what_if(
     changed = request.model_copy(update={"tasks": tasks})
     return Slip(
         before=answer.finish,
-        same_order=calendar.end(max(ends))[0],
+        same_order=last_day(problem, calendar, max(ends)),
         moved={
             job.name: (now - then) / QUARTERS
             for job, then, now in zip(problem.jobs, plan.ends, ends, strict=True)
