@@ -10,7 +10,7 @@ from tools.scheduler.arguments import ProjectArguments
 from tools.scheduler.estimates import finish_distribution
 from tools.scheduler.revise import Report, against_baseline, replan, what_if
 from tools.scheduler.tool import project_tool
-from tools.scheduler.types import Estimate, ScheduleAnswer, ScheduleRequest
+from tools.scheduler.types import Estimate, Link, ScheduleAnswer, ScheduleRequest
 from tools.tool import Questions, silent
 
 FRIDAY = date(2027, 1, 8)
@@ -194,6 +194,33 @@ def test_a_task_that_ended_late_does_not_hide_what_would_help() -> None:
     assert now.broken == ("everything is finished by 2027-03-04", "'dig' ends by 2027-03-01")
     assert len([check for check in TOOL.verify(changed, now) if not check.satisfied]) == 2
     assert now.conflict is not None and now.conflict.changes == ("move the deadline to 2027-03-05",)
+
+
+def test_a_task_under_way_slips_by_the_days_that_were_asked() -> None:
+    request, answer = planned(start="2027-03-01", tasks=[{"name": "dig", "days": 4}])
+    changed, now = replan(request, answer, [Report("dig", 0.5, date(2027, 3, 2))], silent)
+    assert now.finish == date(2027, 3, 4)
+    for days, finish in ((0, date(2027, 3, 4)), (4, date(2027, 3, 10))):
+        slip = what_if(changed, now, "dig", days, silent)
+        assert slip.same_order == slip.replanned.finish == finish
+        assert all(check.satisfied for check in TOOL.verify(slip.request, slip.replanned))
+    ended, after = replan(request, answer, [Report("dig", 1, date(2027, 3, 2))], silent)
+    assert what_if(ended, after, "dig", 4, silent).replanned.finish == after.finish == date(2027, 3, 2)
+
+
+def test_what_waits_for_a_begin_that_is_past_leaves_slack() -> None:
+    request, answer = planned(
+        start="2027-03-01",
+        tasks=[
+            {"name": "dig", "days": 4, "who": ["Ola"]},
+            {"name": "sow", "days": 6, "who": ["Per"], "after": ["dig"]},
+        ],
+    )
+    tied = request.model_copy(update={"links": (Link(before="dig", after="sow", kind="SS"),)})
+    _, now = replan(tied, answer, [Report("dig", 0.5, date(2027, 3, 2))], silent)
+    dig, sow = now.tasks
+    assert (dig.slack, dig.critical) == (4, False)
+    assert (sow.slack, sow.critical) == (0, True) and now.critical_path == ("sow",)
 
 
 def test_the_finish_has_a_distribution() -> None:

@@ -65,11 +65,7 @@ def what_if(
     lengths[place] += quarters(days)
     _, shifted = order_of_work(problem, plan).forward(np.array(lengths)[:, None], plan.starts)
     ends = shifted[:, 0].tolist()
-    longer = request.tasks[place].model_copy(
-        update={"days": request.tasks[place].length / QUARTERS + days, "effort": None}
-    )
-    tasks = (*request.tasks[:place], longer, *request.tasks[place + 1 :])
-    changed = request.model_copy(update={"tasks": tasks})
+    changed = _longer(request, place, quarters(days))
     return Slip(
         before=answer.finish,
         same_order=last_day(problem, calendar, max(ends)),
@@ -81,6 +77,21 @@ def what_if(
         replanned=plan_project(changed, progress),
         request=changed,
     )
+
+
+def _longer(request: ScheduleRequest, place: int, more: int) -> ScheduleRequest:
+    """The request with a task that takes ``more`` quarters longer; what was done is less of it then."""
+    task = request.tasks[place]
+    whole = task.length + more
+    longer = task.model_copy(update={"days": whole / QUARTERS, "effort": None})
+    happened = tuple(
+        event.model_copy(update={"share": event.share * task.length / whole})
+        if event.task == task.name and event.end is None and more
+        else event
+        for event in request.happened
+    )
+    tasks = (*request.tasks[:place], longer, *request.tasks[place + 1 :])
+    return request.model_copy(update={"tasks": tasks, "happened": happened})
 
 
 def _number(request: ScheduleRequest, task: str) -> int:
