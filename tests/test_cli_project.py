@@ -217,6 +217,15 @@ def test_progress_is_kept_and_the_rest_planned_anew(run, plan_file):
     assert {d["task"]: d["days"] for d in found["drift"]} == {"clear beds": 2, "order seeds": 3, "sow": 2}
 
 
+def test_a_table_with_progress_needs_the_day_on_which_work_began(run, tmp_path):
+    table = tmp_path / "plan.csv"
+    table.write_text("task,days,done\ndig,4,50%\nsow,1,\n")
+    asked = run("--file", table, "--asof", "2027-03-03")
+    assert asked.exit_code == 4 and "work has been done, so the project has begun" in asked.stdout
+    told = run("--file", table, "--start", "2027-03-01", "--asof", "2027-03-03", "--json")
+    assert ends(told) == {"dig": "2027-03-05", "sow": "2027-03-04"}
+
+
 def test_a_session_remembers_the_file_and_the_progress(run, plan_file):
     first = run("a", "--file", plan_file, "--session", "g", says="project | by 2027-04-01")
     assert first.exit_code == 0
@@ -281,6 +290,11 @@ WRONG = {
     "a deadline before the start": (("--file", "{plan}", "--deadline", "2027-02-01"), 4, "before the start"),
     "progress before the start": (
         ("--file", "{plan}", "--done", "sow=10%", "--asof", "2027-02-01"), 4, "nothing can be done by",
+    ),
+    "a start beyond the calendar": (("--file", "{plan}", "--start", "9999-12-30"), 4, "years from today"),
+    "a slip of ages": (("--file", "{plan}", "--slip", "sow=1e9"), 4, "up to 2,600 can be planned"),
+    "progress in another age": (
+        ("--file", "{plan}", "--done", "sow=10%", "--asof", "9999-12-31"), 4, "more than 100 years from",
     ),
     "a folder that is not there": (("--file", "{plan}", "--csv", "nowhere/x.csv"), 2, "nowhere"),
 }  # fmt: skip

@@ -19,7 +19,7 @@ from tools.scheduler.files.mermaid import to_mermaid
 from tools.scheduler.files.xml import read_xml
 from tools.scheduler.files.xml_out import to_xml
 from tools.scheduler.files.yaml import read_yaml
-from tools.scheduler.prepare import Given, prepare
+from tools.scheduler.prepare import Given, Progressed, prepare
 from tools.scheduler.resolve import resolve
 from tools.scheduler.revise import answered, reported
 from tools.scheduler.types import (
@@ -33,7 +33,7 @@ from tools.scheduler.types import (
     Task,
 )
 from tools.scheduler.verify import verify
-from tools.tool import silent
+from tools.tool import Question, silent
 
 START = date(2027, 3, 1)
 GARDEN = """\
@@ -198,6 +198,64 @@ def test_yaml_says_everything():
     assert Link(before="order seeds", after="sow", lag=2) in request.links
     assert Link(before="fence", after="open day", kind="SS") in request.links
     assert (request.tasks[3].earliest, request.tasks[3].priority) == (date(2027, 3, 2), 5)
+
+
+def test_no_effort_is_a_milestone():
+    request = request_of(read_csv("task,effort,who\nopen day,0,Ola\n"))
+    assert (request.tasks[0].days, request.tasks[0].effort) == (0, None)
+
+
+# Plans that would reach beyond the calendar -> what is asked.
+ENDLESS = {
+    "tasks: [{task: a, days: 1}]\nbuffer: 10000000\ndeadline: 2027-03-05": "1e+07 working days to spare",
+    "tasks: [{task: a, best: 1, likely: 2, worst: 1000000}]": "at worst",
+    "tasks: [{task: a, days: 1}]\nstart: 9999-12-30": "years from today",
+    "weekdays: [mon]\ntasks: ["
+    + ", ".join(f"{{task: t{n}, days: 2600}}" for n in range(40)) + "]": "100,000 can be planned",
+    "weekdays: [mon]\ntasks: [{task: t0, days: 1}, "
+    + ", ".join(f"{{task: t{n}, days: 1, after: 't0 [+2600]'}}" for n in range(1, 41)) + "]": "lags add up",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ENDLESS)
+def test_what_would_end_beyond_the_calendar_is_asked_about(text):
+    (question,) = resolve(read_yaml(text), date(2027, 3, 1))
+    assert isinstance(question, Question)
+    assert ENDLESS[text] in question.reason
+
+
+def test_the_longest_project_is_planned():
+    """What is not asked about has dates: here 100,000 Mondays in a row, after the lags of all."""
+    tasks = ", ".join(f"{{task: t{n}, days: 2500, after: 't{n - 1} [+2500]'}}" for n in range(1, 20))
+    text = f"weekdays: [mon]\nholidays: true\ntasks: [{{task: t0, days: 2500}}, {tasks}]"
+    finish = planned(request_of(read_yaml(text))).finish
+    assert finish.year > 3900
+
+
+def test_progress_without_a_day_stays_that_of_the_day_on_which_it_was_told():
+    table = read_csv("task,days,done\ndig,4,50%\nsow,4,\n")
+    first = Given(source=table, start=START, done=(Progressed(task="sow", share=0.25),))
+    tuesday, week_later = date(2027, 3, 2), date(2027, 3, 9)
+
+    def reported_on(given, today):
+        request = prepare(ProjectArguments(), given, today, silent)
+        assert isinstance(request, ScheduleRequest)
+        return {event.task: event.asof for event in request.happened}
+
+    assert reported_on(first, tuesday) == {"dig": tuesday, "sow": tuesday}
+    assert reported_on(Given(asof=week_later).after(first.kept(tuesday)), week_later) == {
+        "dig": tuesday,
+        "sow": tuesday,
+    }
+    more = Given(done=(Progressed(task="sow", share=0.5),))
+    assert reported_on(more.after(first.kept(tuesday)), week_later) == {"dig": tuesday, "sow": week_later}
+    # The day of the file is that of its own shares, and of what is told with it.
+    dated = first.model_copy(update={"source": table.model_copy(update={"asof": date(2027, 3, 3)})})
+    assert set(reported_on(dated, week_later).values()) == {date(2027, 3, 3)}
+    assert reported_on(more.after(dated.kept(tuesday)), week_later) == {
+        "dig": date(2027, 3, 3),
+        "sow": week_later,
+    }
 
 
 def test_the_example_of_the_manual_is_planned(tmp_path):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tools.scheduler.arguments import ProjectArguments
 from tools.scheduler.draft import Draft, merged
-from tools.scheduler.resolve import draft_of, resolve, task_called
+from tools.scheduler.resolve import MAX_DAYS, MAX_YEARS, draft_of, resolve, task_called
 from tools.scheduler.templates import Template, read_templates
 from tools.scheduler.types import Report, ScheduleRequest
 from tools.tool import Progress, Proposal, Question, Questions
@@ -38,6 +38,7 @@ class Given(BaseModel):
         template: Name of the template to take, if there is no other source.
         start, deadline: Instead of those of the file, if nothing was said.
         done: What is done; the last report on a task counts.
+        asof: The day by whose end as much was done as the source's tasks say, instead of its own.
         slips: Tasks of which is asked what happens if they take so many working days longer.
         runs: Samples of the distribution of the finish; 0 for none.
         templates: Folder of further templates.
@@ -50,6 +51,7 @@ class Given(BaseModel):
     start: date | None = None
     deadline: date | None = None
     done: tuple[Progressed, ...] = ()
+    asof: date | None = None
     slips: tuple[tuple[str, float], ...] = ()
     runs: int = 0
     templates: Path | None = None
@@ -65,12 +67,24 @@ class Given(BaseModel):
                 "start": self.start or earlier.start,
                 "deadline": self.deadline or earlier.deadline,
                 "done": (*earlier.done, *self.done),
+                "asof": earlier.asof or self.asof,
             }
         )
 
-    def kept(self) -> Given:
-        """What a session keeps of it."""
-        return self.model_copy(update={"slips": (), "runs": 0, "templates": None})
+    def kept(self, today: date) -> Given:
+        """What a session keeps of it: what was known today stays known as of today when it goes on."""
+        known = today if self.source is None else self.source.asof or today
+        source = None if self.source is None else self.source.model_copy(update={"asof": None})
+        return self.model_copy(
+            update={
+                "source": source,
+                "done": tuple(r.model_copy(update={"on": r.on or known}) for r in self.done),
+                "asof": self.asof or known if source is not None else None,
+                "slips": (),
+                "runs": 0,
+                "templates": None,
+            }
+        )
 
 
 def prepare(
@@ -126,15 +140,18 @@ def _prepared(
     questions: list[Question] = []
     find = partial(_found, names=names, questions=questions)
     slips = tuple((find(task, "slip"), days) for task, days in given.slips)
-    asof = draft.asof or today
+    for task, days in given.slips:
+        if days > MAX_DAYS:
+            reason = f"{task!r} is to take {days:g} working days longer; up to {MAX_DAYS:,} can be planned"
+            questions.append(Question(field="slip", said=task, reason=reason))
+    unsaid = draft.asof or today
+    asof = given.asof or unsaid
     done = {task.name: Progressed(task=task.name, share=task.done, on=asof) for task in draft.tasks}
     done |= {name: report for report in given.done if (name := find(report.task, "done"))}
-    reports = [Report(name, report.share, report.on or asof) for name, report in done.items() if report.share]
-    for report in reports:
-        if report.on < request.start:
-            reason = f"nothing can be done by {report.on}: the project starts on {request.start}"
-            questions.append(Question(field="done", said=report.on.isoformat(), reason=reason))
-            break
+    reports = [
+        Report(name, report.share, report.on or unsaid) for name, report in done.items() if report.share
+    ]
+    questions += _when(reports, request)
     if questions:
         return Questions(tuple(questions), known)
     request = request.model_copy(update={"slips": slips, "runs": given.runs})
@@ -147,6 +164,27 @@ def _found(task: str, field: str, *, names: Sequence[str], questions: list[Quest
         questions.append(found)
         return task
     return found
+
+
+def _when(reports: Sequence[Report], request: ScheduleRequest) -> list[Question]:
+    """A question about days of reports that nobody can mean, if there are any."""
+    if reports and request.start_assumed:
+        return [
+            Question(
+                field="start",
+                said=None,
+                reason="work has been done, so the project has begun: say on which day",
+            )
+        ]
+    for report in reports:
+        if report.on < request.start:
+            reason = f"nothing can be done by {report.on}: the project starts on {request.start}"
+        elif report.on.year - request.start.year > MAX_YEARS:
+            reason = f"{report.on} is more than {MAX_YEARS} years from the start on {request.start}"
+        else:
+            continue
+        return [Question(field="done", said=report.on.isoformat(), reason=reason)]
+    return []
 
 
 def _happened(request: ScheduleRequest, reports: Sequence[Report], progress: Progress) -> ScheduleRequest:
