@@ -282,6 +282,41 @@ def test_the_calendar_has_an_event_for_each_task():
     assert [str(event["uid"]) for event in again] == [str(event["uid"]) for event in events]
 
 
+def test_a_milestone_in_the_calendar_has_no_end():
+    request = request_of(read_yaml(GARDEN))
+    text = to_ics(planned(request), "Garden", datetime(2027, 2, 1, 12, tzinfo=UTC))
+    for event in Calendar.from_ical(text).walk("VEVENT"):
+        milestone = str(event["summary"]) == "open day"
+        assert ("dtend" in event) is not milestone
+        assert milestone or event.decoded("dtend") > event.decoded("dtstart")
+
+
+def test_tasks_of_two_projects_without_a_title_are_not_the_same_event():
+    def uids(*names):
+        request = ScheduleRequest(start=START, tasks=tuple(Task(name=name, days=1) for name in names))
+        text = to_ics(planned(request), "", datetime(2027, 2, 1, 12, tzinfo=UTC))
+        return {str(event["uid"]) for event in Calendar.from_ical(text).walk("VEVENT")}
+
+    assert uids("dig", "sow") == uids("dig", "sow")
+    assert not uids("dig", "sow") & uids("dig", "pour")
+
+
+def test_xml_keeps_every_character_that_it_can_hold():
+    kept, lost = "a\xa0b\u200dc\xadd\N{DESERT ISLAND}", "\x1b\x00\ufffe"
+    request = ScheduleRequest(start=START, tasks=(Task(name=kept + lost, days=1),))
+    (task,) = read_xml(to_xml(request, planned(request), "-").encode()).tasks
+    assert task.name == kept + "\N{REPLACEMENT CHARACTER}" * 3
+
+
+@pytest.mark.parametrize(
+    "name", ["title page", "Section 2", "2027-03-01 kickoff", "dateFormat x", "Excludes y", "click here"]
+)
+def test_mermaid_takes_no_task_for_a_word_of_its_own(name):
+    request = ScheduleRequest(start=START, tasks=(Task(name=name, days=1),))
+    line = to_mermaid(planned(request), "-").splitlines()[-1].strip()
+    assert line == f"- {name} :crit, t1, 2027-03-01 00:00, 2027-03-01 23:59"
+
+
 def test_mermaid_has_a_line_for_each_task_and_nothing_of_its_own_in_names():
     request = ScheduleRequest(
         start=START,
@@ -298,6 +333,17 @@ def test_mermaid_has_a_line_for_each_task_and_nothing_of_its_own_in_names():
 
 PROJECT = '<Project xmlns="http://schemas.microsoft.com/project">{}</Project>'
 TASK = "<Task><UID>{0}</UID><ID>{0}</ID><Name>{1}</Name><Duration>PT16H0M0S</Duration>{2}</Task>"
+
+LAGGED = (
+    "<Tasks><Task><UID>1</UID><Name>dig</Name></Task><Task><UID>2</UID><Name>sow</Name><PredecessorLink>"
+    "<PredecessorUID>1</PredecessorUID><LinkLag>4800</LinkLag><LagFormat>{}</LagFormat></PredecessorLink>"
+    "</Task></Tasks>"
+)
+CALENDAR = (
+    "<CalendarUID>1</CalendarUID><Calendars><Calendar><UID>1</UID><Exceptions><Exception><TimePeriod>"
+    "<FromDate>2026-12-24T00:00:00</FromDate><ToDate>2035-12-26T23:59:00</ToDate></TimePeriod>"
+    "<Name>off</Name>{}<DayWorking>0</DayWorking></Exception></Exceptions></Calendar></Calendars>"
+)
 
 # A file's kind and content -> what its reader is told.
 REFUSED: dict[str, tuple[str, str | bytes, str]] = {
@@ -351,6 +397,32 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
         ),
         "'dig' waits for a task that is not in the file",
     ),
+    "an elapsed lag": (
+        ".xml", PROJECT.format(LAGGED.format(8)),
+        "'sow' has a link with a lag in elapsed time",
+    ),
+    "a lag in percent": (
+        ".xml", PROJECT.format(LAGGED.format(51)),
+        "'sow' has a link with a lag in a percentage",
+    ),
+    "estimated elapsed time": (
+        ".xml",
+        PROJECT.format(f"<Tasks>{TASK.format(1, 'dry', '<DurationFormat>40</DurationFormat>')}</Tasks>"),
+        "'dry' lasts PT16H0M0S of elapsed time",
+    ),
+    "two points in a duration": (
+        ".xml", PROJECT.format(f"<Tasks>{TASK.format(1, 'dry', '').replace('PT16H', 'PT1.2.3H')}</Tasks>"),
+        "'dry' has the duration 'PT1.2.3H0M0S'",
+    ),
+    "units that are no number": (
+        ".xml", PROJECT.format("<Resources><Resource><UID>1</UID><Name>Ola</Name><MaxUnits>NaN</MaxUnits>"
+        "</Resource></Resources>"), "MaxUnits is a number, not 'NaN'",
+    ),
+    "days off every other Friday": (
+        ".xml",
+        PROJECT.format(CALENDAR.format("<Type>6</Type><Period>2</Period><DaysOfWeek>32</DaysOfWeek>")),
+        "a calendar's exception, off, returns neither every day nor every year",
+    ),
     "a word for a number": (".xml", PROJECT.format("<MinutesPerDay>many</MinutesPerDay>"), "whole number"),
     "another kind": (".docx", "task", "a project is read from .csv, .yaml or .xml"),
 }  # fmt: skip
@@ -376,6 +448,26 @@ def test_a_hundred_thousand_tasks_are_refused(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(PlanFileError, match=r"cannot read .*nothing\.csv"):
         read_plan(tmp_path / "nothing.csv")
+
+
+@pytest.mark.parametrize(
+    ("recurs", "days"),
+    [
+        ("", 3_290),
+        ("<Type>1</Type>", 3_290),
+        ("<Type>7</Type><Period>1</Period>", 3_290),
+        ("<Type>2</Type><Month>11</Month><MonthDay>25</MonthDay>", 10),
+        ("<Type>2</Type><Month>11</Month><MonthDay>24</MonthDay>", 10),
+        ("<Type>2</Type><Month>1</Month><MonthDay>29</MonthDay>", 2),
+    ],
+)
+def test_an_exception_of_a_calendar_closes_the_days_on_which_it_recurs(recurs, days):
+    absences = read_xml(PROJECT.format(CALENDAR.format(recurs)).encode()).absences
+    assert sum((absence.last - absence.first).days + 1 for absence in absences) == days
+    if "Month" in recurs:
+        assert {absence.first for absence in absences} >= {
+            date(2032, absences[0].first.month, absences[0].first.day)
+        }
 
 
 def test_summary_tasks_are_dissolved():
