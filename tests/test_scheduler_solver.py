@@ -284,6 +284,13 @@ def test_a_schedule_that_was_tampered_with_is_caught(change: dict[str, object]) 
     assert broken(request_, answer.model_copy(update={"tasks": (first, *answer.tasks[1:])})) != []
 
 
+@pytest.mark.parametrize("change", [{"finish": MONDAY}, {"days": 5.75}])
+def test_a_finish_that_is_not_the_tasks_is_caught(change: dict[str, object]) -> None:
+    request_ = project()
+    (only,) = broken(request_, plan_project(request_, silent).model_copy(update=change))
+    assert only.startswith("finish ") and "after 6 working days" in only
+
+
 @SLOW
 @given(requests(), st.data())
 def test_a_task_moved_out_of_its_order_is_caught(request_: ScheduleRequest, data: st.DataObject) -> None:
