@@ -282,7 +282,8 @@ class Conflict(_Frozen):
     Attributes:
         wishes: Each in words; they contradict each other, and none of them can be left out of that, unless
             time ran out before all were tried.
-        changes: Single changes that would help, in words, least first.
+        changes: Single changes that would help, in words: ends to move, then days to begin before, absences,
+            capacities and links to give up.
     """
 
     wishes: tuple[str, ...]
