@@ -94,6 +94,7 @@ def test_how_a_request_ends(run, name):
     result = run("anything", says=[says])
     assert result.exit_code == code, result.output
     assert told in result.stdout and result.stderr == ""
+    assert ("no plan is shorter" in result.stdout) == (code == 0)
     found = only_object(again := run("anything", "--json", says=[says]))
     assert again.exit_code == code and again.stderr == ""
     assert list(found) == KEYS + (["questions"] if code == 4 else [])

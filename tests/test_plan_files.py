@@ -200,6 +200,13 @@ def test_yaml_says_everything():
     assert (request.tasks[3].earliest, request.tasks[3].priority) == (date(2027, 3, 2), 5)
 
 
+def test_people_who_cannot_be_told_apart_are_asked_about():
+    text = "people: {Team: 1, Team A: 2}\ntasks: [{task: dig, days: 1, who: Team}]"
+    (question,) = resolve(read_yaml(text), date(2027, 3, 1))
+    assert isinstance(question, Question)
+    assert question.field == "people" and "'Team' and 'Team A' cannot be told apart" in question.reason
+
+
 def test_no_effort_is_a_milestone():
     request = request_of(read_csv("task,effort,who\nopen day,0,Ola\n"))
     assert (request.tasks[0].days, request.tasks[0].effort) == (0, None)

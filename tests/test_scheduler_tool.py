@@ -6,8 +6,11 @@ from datetime import date
 
 import pytest
 
+from planner.report import PROJECT
 from tools.scheduler.arguments import ProjectArguments
 from tools.scheduler.estimates import finish_distribution
+from tools.scheduler.files.yaml import read_yaml
+from tools.scheduler.resolve import resolve
 from tools.scheduler.revise import Report, against_baseline, replan, what_if
 from tools.scheduler.tool import project_tool
 from tools.scheduler.types import Estimate, Link, ScheduleAnswer, ScheduleRequest
@@ -59,6 +62,70 @@ def test_names_are_matched_without_case_and_articles() -> None:
     assert repr(shown["tasks"][0]["days"]) == "2"
     assert shown["days_off"] == [{"who": "Per", "from": "2027-03-03", "to": "2027-03-03"}]
     assert ("one_at_a_time" in shown) is False
+
+
+def test_what_a_file_says_beyond_the_public_schema_is_shown() -> None:
+    text = """\
+title: Garden
+start: 2027-03-01
+deadline: 2027-03-19
+buffer: 1
+holidays: true
+weekdays: [mon, tue, wed, thu, fri, sat]
+people: {Ola: 1, Per: 1, Crew: 3}
+days_off: [{who: Per, from: 2027-03-03, to: 2027-03-04, part: morning}]
+tasks:
+  - {task: order seeds, best: 0.25, likely: 0.5, worst: 3, either: [Ola, Per]}
+  - {task: sow, effort: 6, who: [Ola, "Crew [2]"], after: ["order seeds [SS+2]"]}
+  - {task: fence, days: 3, who: Per, earliest: 2027-03-02, latest: 2027-03-12, priority: 5, after: [sow]}
+"""
+    request = resolve(read_yaml(text), FRIDAY)
+    assert isinstance(request, ScheduleRequest)
+    shown = TOOL.constraints(request)
+    off = {"who": "Per", "from": "2027-03-03", "to": "2027-03-04", "part": "morning"}
+    assert shown == {
+        "title": "Garden",
+        "start": "2027-03-01",
+        "deadline": "2027-03-19",
+        "buffer": 1,
+        "tasks": [
+            {
+                "name": "order seeds",
+                "days": 0.5,
+                "either": ["Ola", "Per"],
+                "estimate": {"best": 0.25, "likely": 0.5, "worst": 3},
+            },
+            {
+                "name": "sow",
+                "days": 2,
+                "after": ["order seeds [SS+2]"],
+                "who": ["Ola", "Crew [2]"],
+                "effort": 6,
+            },
+            {
+                "name": "fence",
+                "days": 3,
+                "after": ["sow"],
+                "who": ["Per"],
+                "earliest": "2027-03-02",
+                "latest": "2027-03-12",
+                "priority": 5,
+            },
+        ],
+        "days_off": [off],
+        "people": {"Crew": 3},
+        "weekdays": ["mon", "tue", "wed", "thu", "fri", "sat"],
+        "holidays": True,
+    }
+    lines = [f"{name} {value}" for name, value in PROJECT.understood(shown)]
+    assert [line for line in lines if line.split()[0] in ("task", "off", "team", "buffer")] == [
+        "buffer 1",
+        "task order seeds: 0.5 days, 0.25 at best, 0.5 likely, 3 at worst, by one of Ola, Per",
+        "task sow: 2 days, 6 person-days, after order seeds [SS+2], by Ola, Crew [2]",
+        "task fence: 3 days, after sow, by Per, not before 2027-03-02, to end by 2027-03-12, priority 5",
+        "off Per: 2027-03-03 to 2027-03-04, in the morning",
+        "team Crew: 3 at a time",
+    ]
 
 
 def test_without_a_start_the_next_working_day_is_taken_and_said() -> None:

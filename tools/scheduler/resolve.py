@@ -99,7 +99,7 @@ def resolve(draft: Draft, today: date) -> ScheduleRequest | tuple[Question, ...]
     links = _links(draft.tasks, names, questions)
     if not questions:
         questions += _cycle(links)
-    people = _people(draft)
+    people = _people(draft, questions)
     questions += _strangers(draft, people)
     if questions:
         return tuple(questions)
@@ -225,12 +225,17 @@ def _cycle(links: Iterable[Link]) -> list[Question]:
     return [Question(field="tasks", said=edges[0][0], reason=reason)]
 
 
-def _people(draft: Draft) -> dict[str, Person]:
+def _people(draft: Draft, questions: list[Question]) -> dict[str, Person]:
     """What people are compared by -> those in the list, or those on tasks as they were first named.
 
     Without a list a team has as many places as any task needs of it.
     """
-    people = {name_key(person.name): person for person in draft.people}
+    people: dict[str, Person] = {}
+    for person in draft.people:
+        known = people.setdefault(name_key(person.name), person)
+        if known is not person:
+            reason = f"{known.name!r} and {person.name!r} cannot be told apart: give one of them another name"
+            questions.append(Question(field="people", said=person.name, reason=reason))
     if not people:
         for task in draft.tasks:
             for demand in (*task.who, *(Demand(name=name) for name in task.either)):
