@@ -141,6 +141,7 @@ tasks:
   - {task: order seeds, days: 0.5, who: Per}
   - {task: sow, days: 1.5, after: [clear beds, order seeds], who: [Ola, Per], best: 1, likely: 1.5, worst: 4}
 """
+OPEN = "  - {task: open, days: 0, after: sow}\n"
 
 
 @pytest.fixture
@@ -292,6 +293,10 @@ WRONG = {
     "progress before the start": (
         ("--file", "{plan}", "--done", "sow=10%", "--asof", "2027-02-01"), 4, "nothing can be done by",
     ),
+    "progress of what is no task": (("--file", "{plan}", "--done", "sowing=20%"), 4, "no task is called"),
+    "half a milestone": (
+        ("--file", "{plan}", "--done", "open=50%", "--asof", "2027-03-02"), 4, "'open' takes no time",
+    ),
     "a start beyond the calendar": (("--file", "{plan}", "--start", "9999-12-30"), 4, "years from today"),
     "a slip of ages": (("--file", "{plan}", "--slip", "sow=1e9"), 4, "up to 2,600 can be planned"),
     "progress in another age": (
@@ -304,6 +309,7 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_options_are_told_and_nothing_is_written(run, plan_file, tmp_path, name, monkeypatch):
     options, code, told = WRONG[name]
+    plan_file.write_text(PLAN + OPEN)
     monkeypatch.chdir(tmp_path)
     result = run(*(part.format(plan=plan_file) for part in options))
     assert result.exit_code == code, result.output

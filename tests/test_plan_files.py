@@ -33,7 +33,7 @@ from tools.scheduler.types import (
     Task,
 )
 from tools.scheduler.verify import verify
-from tools.tool import Question, silent
+from tools.tool import Question, Questions, silent
 
 START = date(2027, 3, 1)
 GARDEN = """\
@@ -180,6 +180,29 @@ def test_xml_keeps_progress_and_says_who_was_chosen():
     assert draft.title == "Garden" and draft.asof == date(2027, 3, 2)
     assert draft.tasks[0].done == pytest.approx(0.6)
     assert [demand.name for demand in draft.tasks[1].who] in (["Ola"], ["Per"])
+
+
+def test_xml_keeps_when_work_began_and_ended():
+    """Not as the plan says: the beds a day later and longer, the seeds later on the same day."""
+    request = request_of(read_yaml(GARDEN))
+    on = date(2027, 3, 4)
+    reports = [
+        Report("clear the beds", 1, on, began=(date(2027, 3, 2), 1), ended=(on, 2)),
+        Report("order seeds", 0.5, on, began=(date(2027, 3, 1), 3)),
+        Report("open day", 1, on, began=(date(2027, 3, 3), 4), ended=(date(2027, 3, 3), 4)),
+    ]
+    request = reported(request, planned(request), reports)
+    answer = planned(request)
+    assert all(
+        check.satisfied for check in verify(request, answer) if "link open day" not in check.constraint
+    )
+    draft = read_xml(to_xml(request, answer, "Garden").encode())
+    again = prepare(ProjectArguments(), Given(source=draft), date(2027, 4, 1), silent)
+    assert isinstance(again, ScheduleRequest)
+    assert again.happened == request.happened
+    asked = prepare(ProjectArguments(), Given(source=draft, start=date(2027, 3, 2)), on, silent)
+    assert isinstance(asked, Questions)
+    assert "'order seeds' began on 2027-03-01, before the project's start" in asked.questions[0].reason
 
 
 def test_a_computing_spreadsheet_computes_nothing():

@@ -226,6 +226,15 @@ def test_a_milestone_after_finished_work_is_reached_when_that_ends() -> None:
     assert all(check.satisfied for check in TOOL.verify(changed, now))
 
 
+def test_work_that_began_after_its_planned_end_ended_by_the_report() -> None:
+    request, answer = planned(start="2027-03-01", tasks=[{"name": "dig", "days": 1}])
+    late = Report("dig", 1, date(2027, 3, 4), began=(date(2027, 3, 3), 2))
+    changed, now = replan(request, answer, [late], silent)
+    (dig,) = now.tasks
+    assert (dig.start, dig.begins, dig.end, dig.ends) == (date(2027, 3, 3), 2, date(2027, 3, 4), 4)
+    assert all(check.satisfied for check in TOOL.verify(changed, now))
+
+
 def test_what_was_reported_is_no_wish() -> None:
     """A conflict names what was asked for: nobody asked for the day on which the rest goes on."""
     request, answer = planned(

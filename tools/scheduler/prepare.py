@@ -148,10 +148,13 @@ def _prepared(
     asof = given.asof or unsaid
     done = {task.name: Progressed(task=task.name, share=task.done, on=asof) for task in draft.tasks}
     done |= {name: report for report in given.done if (name := find(report.task, "done"))}
+    tasks = {task.name: task for task in draft.tasks}
     reports = [
-        Report(name, report.share, report.on or unsaid) for name, report in done.items() if report.share
+        Report(name, report.share, report.on or unsaid, tasks[name].began, tasks[name].ended)
+        for name, report in done.items()
+        if report.share and name in tasks  # what is not is in question already
     ]
-    questions += _when(reports, request)
+    questions += _doubtful(reports, request)
     if questions:
         return Questions(tuple(questions), known)
     request = request.model_copy(update={"slips": slips, "runs": given.runs})
@@ -166,8 +169,8 @@ def _found(task: str, field: str, *, names: Sequence[str], questions: list[Quest
     return found
 
 
-def _when(reports: Sequence[Report], request: ScheduleRequest) -> list[Question]:
-    """A question about days of reports that nobody can mean, if there are any."""
+def _doubtful(reports: Sequence[Report], request: ScheduleRequest) -> list[Question]:
+    """A question about the first report that nobody can mean, or about the start if nobody said it."""
     if reports and request.start_assumed:
         return [
             Question(
@@ -176,14 +179,21 @@ def _when(reports: Sequence[Report], request: ScheduleRequest) -> list[Question]
                 reason="work has been done, so the project has begun: say on which day",
             )
         ]
+    milestones = {task.name for task in request.tasks if not task.length}
     for report in reports:
-        if report.on < request.start:
+        if report.task in milestones and report.share < 1:
+            reason = f"{report.task!r} takes no time: it is done or not, but not {report.share:.0%} of it"
+        elif report.on < request.start:
             reason = f"nothing can be done by {report.on}: the project starts on {request.start}"
         elif report.on.year - request.start.year > MAX_YEARS:
             reason = f"{report.on} is more than {MAX_YEARS} years from the start on {request.start}"
+        elif report.began is not None and report.began[0] < request.start:
+            reason = (
+                f"{report.task!r} began on {report.began[0]}, before the project's start on {request.start}"
+            )
         else:
             continue
-        return [Question(field="done", said=report.on.isoformat(), reason=reason)]
+        return [Question(field="done", said=report.task, reason=reason)]
     return []
 
 

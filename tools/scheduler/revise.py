@@ -104,9 +104,9 @@ def _number(request: ScheduleRequest, task: str) -> int:
 def reported(request: ScheduleRequest, answer: ScheduleAnswer, reports: Sequence[Report]) -> ScheduleRequest:
     """The request with what happened.
 
-    A task with a report began when the plan says, or on the day of the report if that is sooner; one that
-    is all done ended when the plan says, or at the end of the day of the report if that is sooner. Work that
-    has no report has not begun.
+    A task with a report began when that or else the plan says, or on the day of the report if that is sooner;
+    one that is all done ended when the report or else the plan says, or at the end of the report's day if
+    that is sooner, or if it had not begun. Work that has no report has not begun.
 
     Raises:
         KeyError: If a report names no task.
@@ -170,11 +170,14 @@ def _happened(report: Report, planned: ScheduledTask, known: Happened | None) ->
     if not 0 < report.share <= 1:
         raise ValueError(f"{report.task!r}: a share done is above 0 and at most 1, not {report.share:g}")
     start, begins = (planned.start, planned.begins) if known is None else (known.start, known.begins)
+    start, begins = report.began or (start, begins)
     if start > report.on:
         start, begins = report.on, 0
     end, ends = None, QUARTERS
     if report.share == 1:
-        end, ends = (planned.end, planned.ends) if planned.end <= report.on else (report.on, QUARTERS)
+        end, ends = report.ended or (planned.end, planned.ends)
+        if end > report.on or (end, ends) < (start, begins):
+            end, ends = report.on, QUARTERS
     return Happened(
         task=report.task,
         start=start,

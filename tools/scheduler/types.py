@@ -190,11 +190,17 @@ class Happened(_Frozen):
 
 @dataclass(frozen=True)
 class Report:
-    """How far a task is: ``share`` of it (0 to 1) was done by the end of the day ``on``."""
+    """How far a task is: ``share`` of it (0 to 1) was done by the end of the day ``on``.
+
+    Attributes:
+        began, ended: Where it is known, the day on which it did, and how many quarters of that were gone.
+    """
 
     task: str
     share: float
     on: date
+    began: tuple[date, int] | None = None
+    ended: tuple[date, int] | None = None
 
 
 class ScheduledTask(_Frozen):

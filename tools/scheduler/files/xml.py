@@ -23,7 +23,7 @@ from defusedxml.ElementTree import fromstring
 from pydantic import ValidationError
 
 from tools.scheduler.draft import Draft, DraftLink, DraftTask
-from tools.scheduler.files.clock import HOURS
+from tools.scheduler.files.clock import HOURS, begin_at, end_at
 from tools.scheduler.files.entries import PlanFileError, first_problem
 from tools.scheduler.types import QUARTERS, Absence, Demand, LinkKind, Person
 
@@ -177,6 +177,8 @@ def _drafts(
             latest=latest,
             priority=min(max((_whole(task.element, "Priority", 500) - 500) // 5 + 1, 1), 100),
             done=_number(task.element, "PercentComplete", 0) / 100,
+            began=begin_at(began) if (began := _moment(task.element, "ActualStart")) else None,
+            ended=end_at(ended) if (ended := _moment(task.element, "ActualFinish")) else None,
             where=f"task {_whole(task.element, 'ID', task.uid)}",
         )
 
@@ -325,8 +327,13 @@ def _whole(element: Element, name: str, default: int | None = None) -> int:
 
 
 def _day(element: Element, name: str) -> date | None:
+    moment = _moment(element, name)
+    return None if moment is None else moment.date()
+
+
+def _moment(element: Element, name: str) -> datetime | None:
     text = _text(element, name)
     try:
-        return datetime.fromisoformat(text).date() if text else None
+        return datetime.fromisoformat(text) if text else None
     except ValueError as error:
         raise PlanFileError(f"{name} is a day and a time, not {text!r}") from error
