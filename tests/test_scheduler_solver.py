@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tools.scheduler.planning import plan_project
 from tools.scheduler.problem import Problem, problem_of, scheduled_tasks
+from tools.scheduler.revise import replan, what_if
 from tools.scheduler.serial import list_schedule, serial_schedule
 from tools.scheduler.solver import solve
 from tools.scheduler.types import (
@@ -20,6 +21,7 @@ from tools.scheduler.types import (
     Link,
     LinkKind,
     Person,
+    Report,
     ScheduleAnswer,
     ScheduleRequest,
     Task,
@@ -244,17 +246,26 @@ def test_a_milestone_after_its_end_is_explained_though_no_work_lies_between(
     assert plan_project(other, silent).broken == ()
 
 
+DAYS = st.integers(0, 11).map(lambda number: MONDAY + timedelta(days=number))
+
+
 @settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(requests(most=3), st.data())
 def test_what_a_plan_says_it_breaks_is_what_its_checks_find(
     request_: ScheduleRequest, data: st.DataObject
 ) -> None:
-    days = st.integers(0, 11).map(lambda number: MONDAY + timedelta(days=number))
-    late = tuple(task.model_copy(update={"latest": data.draw(st.none() | days)}) for task in request_.tasks)
-    request_ = request_.model_copy(update={"tasks": late, "deadline": data.draw(st.none() | days)})
+    """With ends that cannot be kept, then after a report, then with one task longer."""
+    tasks = tuple(t.model_copy(update={"latest": data.draw(st.none() | DAYS)}) for t in request_.tasks)
+    request_ = request_.model_copy(update={"tasks": tasks, "deadline": data.draw(st.none() | DAYS)})
     answer = plan_project(request_, silent, seconds=5)
     assert len(broken(request_, answer)) == len(answer.broken)
     assert (answer.conflict is not None) == bool(answer.broken)
+    on, task = data.draw(DAYS), data.draw(st.sampled_from(tasks))
+    share = data.draw(st.sampled_from((0.3, 0.5, 1.0))) if task.length else 1.0
+    begun, later = replan(request_, answer, [Report(task.name, share, on)], silent)
+    assert len(broken(begun, later)) == len(later.broken)
+    slip = what_if(begun, later, task.name, 1.25, silent)
+    assert len(broken(slip.request, slip.replanned)) == len(slip.replanned.broken)
 
 
 def test_a_buffer_is_kept_before_the_deadline() -> None:
