@@ -408,6 +408,10 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
     "days off backwards": (
         ".yaml", "days_off:\n  - {who: Ola, from: 2027-03-02, to: 2027-03-01}\n", "line 2: days off end",
     ),
+    "a team beyond counting": (
+        ".yaml", "at_once: true\ntasks: [{task: dig, days: 1, who: 'Crew [99999999999999999999]'}]\n",
+        "line 2: units: Input should be less than or equal to 10000",
+    ),
     "no xml": (".xml", "<Project", "line 1: this is no XML"),
     "another xml": (".xml", "<html/>", "this is no project of MS Project"),
     "a bomb": (".xml", '<!DOCTYPE p [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><p>&b;</p>', "declares"),

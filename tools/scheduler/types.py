@@ -42,6 +42,8 @@ QUARTERS = 4
 
 LinkKind = Literal["FS", "SS", "FF", "SF"]
 
+_MAX_PLACES = 10_000  # of a team: so that the solver can count them
+
 
 def quarters(days: float) -> int:
     """Working days in quarters; a quarter begun counts."""
@@ -56,7 +58,7 @@ class Demand(_Frozen):
     """Who works on a task, and with how many of a team's places."""
 
     name: str
-    units: int = Field(default=1, ge=1)
+    units: int = Field(default=1, ge=1, le=_MAX_PLACES)
 
 
 class Estimate(_Frozen):
@@ -136,7 +138,7 @@ class Person(_Frozen):
     """A person, or a team that can work on ``capacity`` tasks at a time."""
 
     name: str = Field(min_length=1)
-    capacity: int = Field(default=1, ge=1)
+    capacity: int = Field(default=1, ge=1, le=_MAX_PLACES)
 
 
 class Absence(_Frozen):
