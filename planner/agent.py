@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +196,8 @@ class Planner:
                 remembers = session is not None
                 loop = build_loop(self.reader(), callable_, limits, self._progress, remembers=remembers)
                 graph = loop.compile(checkpointer=store)
-                turn: Any = {"text": said, "brought": brought.kept().model_dump_json(exclude_defaults=True)}
+                kept = brought.kept(date.today())
+                turn: Any = {"text": said, "brought": kept.model_dump_json(exclude_defaults=True)}
                 done: Any = graph.invoke(turn, config, durability="exit")
         except TooLong as error:
             return _refused(str(error), session, began)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from pydantic import BaseModel, ConfigDict
 
 from tools.code_writer.types import CodeGiven
@@ -27,6 +29,6 @@ class Brought(BaseModel):
         code = self.code.model_copy(update=kept)
         return Brought(project=self.project.after(earlier.project), code=code)
 
-    def kept(self) -> Brought:
-        """What a session keeps of it."""
-        return Brought(project=self.project.kept(), code=self.code.model_copy(update={"diff": False}))
+    def kept(self, today: date) -> Brought:
+        """What a session keeps of it after this day's turn."""
+        return Brought(project=self.project.kept(today), code=self.code.model_copy(update={"diff": False}))

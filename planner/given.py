@@ -66,14 +66,16 @@ def given_project(
     """
     if file is not None and template is not None:
         raise BadInput("--file and --template both say what the tasks are: name one of them")
+    known = _day(asof, "--asof")
     return Given(
         source=None if file is None else read_plan(file),
         start=_day(start, "--start"),
         deadline=_day(deadline, "--deadline"),
         done=tuple(
-            Progressed(task=task, share=share_of(value, "--done"), on=_day(asof, "--asof"))
+            Progressed(task=task, share=share_of(value, "--done"), on=known)
             for task, value in _pairs(done, "--done")
         ),
+        asof=known,
         slips=tuple((task, number_of(value, "a slip", "--slip")) for task, value in _pairs(slips, "--slip")),
         runs=runs,
         template=template,

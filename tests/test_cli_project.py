@@ -94,6 +94,7 @@ def test_how_a_request_ends(run, name):
     result = run("anything", says=[says])
     assert result.exit_code == code, result.output
     assert told in result.stdout and result.stderr == ""
+    assert ("no plan is shorter" in result.stdout) == (code == 0)
     found = only_object(again := run("anything", "--json", says=[says]))
     assert again.exit_code == code and again.stderr == ""
     assert list(found) == KEYS + (["questions"] if code == 4 else [])
@@ -140,6 +141,7 @@ tasks:
   - {task: order seeds, days: 0.5, who: Per}
   - {task: sow, days: 1.5, after: [clear beds, order seeds], who: [Ola, Per], best: 1, likely: 1.5, worst: 4}
 """
+OPEN = "  - {task: open, days: 0, after: sow}\n"
 
 
 @pytest.fixture
@@ -165,6 +167,17 @@ def test_what_was_said_changes_the_file(run, plan_file):
     result = run("anything", "--file", plan_file, "--json", says=says)
     assert result.exit_code == 0
     assert ends(result) == {"clear beds": "2027-03-04", "order seeds": "2027-03-01", "sow": "2027-03-10"}
+
+
+def test_dates_of_the_options_count_before_the_file_and_after_what_was_said(run, plan_file):
+    dated = PLAN.replace("start: 2027-03-01\n", "start: 2027-03-01\ndeadline: 2027-03-31\n")
+    plan_file.write_text(dated)
+    options = ("--file", plan_file, "--start", "2027-03-08", "--deadline", "2027-03-26", "--json")
+    found = only_object(run(*options))
+    assert (found["constraints"]["start"], found["constraints"]["deadline"]) == ("2027-03-08", "2027-03-26")
+    assert found["schedule"][0]["start"] == "2027-03-08"
+    said = only_object(run("anything", *options, says="project | start 2027-03-15"))
+    assert (said["constraints"]["start"], said["constraints"]["deadline"]) == ("2027-03-15", "2027-03-26")
 
 
 def test_all_kinds_of_files_are_written(run, plan_file, tmp_path):
@@ -204,6 +217,15 @@ def test_progress_is_kept_and_the_rest_planned_anew(run, plan_file):
     assert {row["task"]: row["start"] for row in found["schedule"]}["clear beds"] == "2027-03-01"
     assert ends(result)["clear beds"] == "2027-03-04" and ends(result)["sow"] == "2027-03-08"
     assert {d["task"]: d["days"] for d in found["drift"]} == {"clear beds": 2, "order seeds": 3, "sow": 2}
+
+
+def test_a_table_with_progress_needs_the_day_on_which_work_began(run, tmp_path):
+    table = tmp_path / "plan.csv"
+    table.write_text("task,days,done\ndig,4,50%\nsow,1,\n")
+    asked = run("--file", table, "--asof", "2027-03-03")
+    assert asked.exit_code == 4 and "work has been done, so the project has begun" in asked.stdout
+    told = run("--file", table, "--start", "2027-03-01", "--asof", "2027-03-03", "--json")
+    assert ends(told) == {"dig": "2027-03-05", "sow": "2027-03-04"}
 
 
 def test_a_session_remembers_the_file_and_the_progress(run, plan_file):
@@ -271,6 +293,15 @@ WRONG = {
     "progress before the start": (
         ("--file", "{plan}", "--done", "sow=10%", "--asof", "2027-02-01"), 4, "nothing can be done by",
     ),
+    "progress of what is no task": (("--file", "{plan}", "--done", "sowing=20%"), 4, "no task is called"),
+    "half a milestone": (
+        ("--file", "{plan}", "--done", "open=50%", "--asof", "2027-03-02"), 4, "'open' takes no time",
+    ),
+    "a start beyond the calendar": (("--file", "{plan}", "--start", "9999-12-30"), 4, "years from today"),
+    "a slip of ages": (("--file", "{plan}", "--slip", "sow=1e9"), 4, "up to 2,600 can be planned"),
+    "progress in another age": (
+        ("--file", "{plan}", "--done", "sow=10%", "--asof", "9999-12-31"), 4, "more than 100 years from",
+    ),
     "a folder that is not there": (("--file", "{plan}", "--csv", "nowhere/x.csv"), 2, "nowhere"),
 }  # fmt: skip
 
@@ -278,6 +309,7 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_options_are_told_and_nothing_is_written(run, plan_file, tmp_path, name, monkeypatch):
     options, code, told = WRONG[name]
+    plan_file.write_text(PLAN + OPEN)
     monkeypatch.chdir(tmp_path)
     result = run(*(part.format(plan=plan_file) for part in options))
     assert result.exit_code == code, result.output

@@ -165,3 +165,17 @@ def test_a_pointed_task_lights_what_it_waits_for(window):
 def test_what_is_done_and_what_was_planned_is_drawn(window):
     assert window.find_elements(By.CSS_SELECTOR, "rect.done")
     assert len(window.find_elements(By.CSS_SELECTOR, "rect.planned, .planned:not(i)")) >= 3
+
+
+@pytest.mark.parametrize(
+    ("days", "buffer", "told"),
+    [(2, 3, "<small>kept<"), (3, 3, "<small>2 of 3 days to spare<"), (6, 0, "<small>missed<")],
+)
+def test_the_page_says_whether_the_deadline_and_its_buffer_are_kept(days, buffer, told):
+    deadline = START + timedelta(days=4)
+    request = ScheduleRequest(
+        start=START, deadline=deadline, buffer=buffer, tasks=(Task(name="dig", days=days),)
+    )
+    page = render_gantt(request, answered(request, silent, 10), "Garden")
+    assert told in page
+    assert ("no plan is shorter" in page) == (days == 2)

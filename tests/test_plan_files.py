@@ -19,7 +19,7 @@ from tools.scheduler.files.mermaid import to_mermaid
 from tools.scheduler.files.xml import read_xml
 from tools.scheduler.files.xml_out import to_xml
 from tools.scheduler.files.yaml import read_yaml
-from tools.scheduler.prepare import Given, prepare
+from tools.scheduler.prepare import Given, Progressed, prepare
 from tools.scheduler.resolve import resolve
 from tools.scheduler.revise import answered, reported
 from tools.scheduler.types import (
@@ -33,7 +33,7 @@ from tools.scheduler.types import (
     Task,
 )
 from tools.scheduler.verify import verify
-from tools.tool import silent
+from tools.tool import Question, Questions, silent
 
 START = date(2027, 3, 1)
 GARDEN = """\
@@ -182,6 +182,29 @@ def test_xml_keeps_progress_and_says_who_was_chosen():
     assert [demand.name for demand in draft.tasks[1].who] in (["Ola"], ["Per"])
 
 
+def test_xml_keeps_when_work_began_and_ended():
+    """Not as the plan says: the beds a day later and longer, the seeds later on the same day."""
+    request = request_of(read_yaml(GARDEN))
+    on = date(2027, 3, 4)
+    reports = [
+        Report("clear the beds", 1, on, began=(date(2027, 3, 2), 1), ended=(on, 2)),
+        Report("order seeds", 0.5, on, began=(date(2027, 3, 1), 3)),
+        Report("open day", 1, on, began=(date(2027, 3, 3), 4), ended=(date(2027, 3, 3), 4)),
+    ]
+    request = reported(request, planned(request), reports)
+    answer = planned(request)
+    assert all(
+        check.satisfied for check in verify(request, answer) if "link open day" not in check.constraint
+    )
+    draft = read_xml(to_xml(request, answer, "Garden").encode())
+    again = prepare(ProjectArguments(), Given(source=draft), date(2027, 4, 1), silent)
+    assert isinstance(again, ScheduleRequest)
+    assert again.happened == request.happened
+    asked = prepare(ProjectArguments(), Given(source=draft, start=date(2027, 3, 2)), on, silent)
+    assert isinstance(asked, Questions)
+    assert "'order seeds' began on 2027-03-01, before the project's start" in asked.questions[0].reason
+
+
 def test_a_computing_spreadsheet_computes_nothing():
     request = ScheduleRequest(start=START, tasks=(Task(name='=HYPERLINK("http://x")', days=1),))
     (cell, *_), *_ = list(csv.reader(io.StringIO(write_csv(request, planned(request)))))[1:]
@@ -198,6 +221,71 @@ def test_yaml_says_everything():
     assert Link(before="order seeds", after="sow", lag=2) in request.links
     assert Link(before="fence", after="open day", kind="SS") in request.links
     assert (request.tasks[3].earliest, request.tasks[3].priority) == (date(2027, 3, 2), 5)
+
+
+def test_people_who_cannot_be_told_apart_are_asked_about():
+    text = "people: {Team: 1, Team A: 2}\ntasks: [{task: dig, days: 1, who: Team}]"
+    (question,) = resolve(read_yaml(text), date(2027, 3, 1))
+    assert isinstance(question, Question)
+    assert question.field == "people" and "'Team' and 'Team A' cannot be told apart" in question.reason
+
+
+def test_no_effort_is_a_milestone():
+    request = request_of(read_csv("task,effort,who\nopen day,0,Ola\n"))
+    assert (request.tasks[0].days, request.tasks[0].effort) == (0, None)
+
+
+# Plans that would reach beyond the calendar -> what is asked.
+ENDLESS = {
+    "tasks: [{task: a, days: 1}]\nbuffer: 10000000\ndeadline: 2027-03-05": "1e+07 working days to spare",
+    "tasks: [{task: a, best: 1, likely: 2, worst: 1000000}]": "at worst",
+    "tasks: [{task: a, days: 1}]\nstart: 9999-12-30": "years from today",
+    "weekdays: [mon]\ntasks: ["
+    + ", ".join(f"{{task: t{n}, days: 2600}}" for n in range(40)) + "]": "100,000 can be planned",
+    "weekdays: [mon]\ntasks: [{task: t0, days: 1}, "
+    + ", ".join(f"{{task: t{n}, days: 1, after: 't0 [+2600]'}}" for n in range(1, 41)) + "]": "lags add up",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ENDLESS)
+def test_what_would_end_beyond_the_calendar_is_asked_about(text):
+    (question,) = resolve(read_yaml(text), date(2027, 3, 1))
+    assert isinstance(question, Question)
+    assert ENDLESS[text] in question.reason
+
+
+def test_the_longest_project_is_planned():
+    """What is not asked about has dates: here 100,000 Mondays in a row, after the lags of all."""
+    tasks = ", ".join(f"{{task: t{n}, days: 2500, after: 't{n - 1} [+2500]'}}" for n in range(1, 20))
+    text = f"weekdays: [mon]\nholidays: true\ntasks: [{{task: t0, days: 2500}}, {tasks}]"
+    finish = planned(request_of(read_yaml(text))).finish
+    assert finish.year > 3900
+
+
+def test_progress_without_a_day_stays_that_of_the_day_on_which_it_was_told():
+    table = read_csv("task,days,done\ndig,4,50%\nsow,4,\n")
+    first = Given(source=table, start=START, done=(Progressed(task="sow", share=0.25),))
+    tuesday, week_later = date(2027, 3, 2), date(2027, 3, 9)
+
+    def reported_on(given, today):
+        request = prepare(ProjectArguments(), given, today, silent)
+        assert isinstance(request, ScheduleRequest)
+        return {event.task: event.asof for event in request.happened}
+
+    assert reported_on(first, tuesday) == {"dig": tuesday, "sow": tuesday}
+    assert reported_on(Given(asof=week_later).after(first.kept(tuesday)), week_later) == {
+        "dig": tuesday,
+        "sow": tuesday,
+    }
+    more = Given(done=(Progressed(task="sow", share=0.5),))
+    assert reported_on(more.after(first.kept(tuesday)), week_later) == {"dig": tuesday, "sow": week_later}
+    # The day of the file is that of its own shares, and of what is told with it.
+    dated = first.model_copy(update={"source": table.model_copy(update={"asof": date(2027, 3, 3)})})
+    assert set(reported_on(dated, week_later).values()) == {date(2027, 3, 3)}
+    assert reported_on(more.after(dated.kept(tuesday)), week_later) == {
+        "dig": date(2027, 3, 3),
+        "sow": week_later,
+    }
 
 
 def test_the_example_of_the_manual_is_planned(tmp_path):
@@ -224,6 +312,41 @@ def test_the_calendar_has_an_event_for_each_task():
     assert [str(event["uid"]) for event in again] == [str(event["uid"]) for event in events]
 
 
+def test_a_milestone_in_the_calendar_has_no_end():
+    request = request_of(read_yaml(GARDEN))
+    text = to_ics(planned(request), "Garden", datetime(2027, 2, 1, 12, tzinfo=UTC))
+    for event in Calendar.from_ical(text).walk("VEVENT"):
+        milestone = str(event["summary"]) == "open day"
+        assert ("dtend" in event) is not milestone
+        assert milestone or event.decoded("dtend") > event.decoded("dtstart")
+
+
+def test_tasks_of_two_projects_without_a_title_are_not_the_same_event():
+    def uids(*names):
+        request = ScheduleRequest(start=START, tasks=tuple(Task(name=name, days=1) for name in names))
+        text = to_ics(planned(request), "", datetime(2027, 2, 1, 12, tzinfo=UTC))
+        return {str(event["uid"]) for event in Calendar.from_ical(text).walk("VEVENT")}
+
+    assert uids("dig", "sow") == uids("dig", "sow")
+    assert not uids("dig", "sow") & uids("dig", "pour")
+
+
+def test_xml_keeps_every_character_that_it_can_hold():
+    kept, lost = "a\xa0b\u200dc\xadd\N{DESERT ISLAND}", "\x1b\x00\ufffe"
+    request = ScheduleRequest(start=START, tasks=(Task(name=kept + lost, days=1),))
+    (task,) = read_xml(to_xml(request, planned(request), "-").encode()).tasks
+    assert task.name == kept + "\N{REPLACEMENT CHARACTER}" * 3
+
+
+@pytest.mark.parametrize(
+    "name", ["title page", "Section 2", "2027-03-01 kickoff", "dateFormat x", "Excludes y", "click here"]
+)
+def test_mermaid_takes_no_task_for_a_word_of_its_own(name):
+    request = ScheduleRequest(start=START, tasks=(Task(name=name, days=1),))
+    line = to_mermaid(planned(request), "-").splitlines()[-1].strip()
+    assert line == f"- {name} :crit, t1, 2027-03-01 00:00, 2027-03-01 23:59"
+
+
 def test_mermaid_has_a_line_for_each_task_and_nothing_of_its_own_in_names():
     request = ScheduleRequest(
         start=START,
@@ -240,6 +363,17 @@ def test_mermaid_has_a_line_for_each_task_and_nothing_of_its_own_in_names():
 
 PROJECT = '<Project xmlns="http://schemas.microsoft.com/project">{}</Project>'
 TASK = "<Task><UID>{0}</UID><ID>{0}</ID><Name>{1}</Name><Duration>PT16H0M0S</Duration>{2}</Task>"
+
+LAGGED = (
+    "<Tasks><Task><UID>1</UID><Name>dig</Name></Task><Task><UID>2</UID><Name>sow</Name><PredecessorLink>"
+    "<PredecessorUID>1</PredecessorUID><LinkLag>4800</LinkLag><LagFormat>{}</LagFormat></PredecessorLink>"
+    "</Task></Tasks>"
+)
+CALENDAR = (
+    "<CalendarUID>1</CalendarUID><Calendars><Calendar><UID>1</UID><Exceptions><Exception><TimePeriod>"
+    "<FromDate>2026-12-24T00:00:00</FromDate><ToDate>2035-12-26T23:59:00</ToDate></TimePeriod>"
+    "<Name>off</Name>{}<DayWorking>0</DayWorking></Exception></Exceptions></Calendar></Calendars>"
+)
 
 # A file's kind and content -> what its reader is told.
 REFUSED: dict[str, tuple[str, str | bytes, str]] = {
@@ -274,6 +408,10 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
     "days off backwards": (
         ".yaml", "days_off:\n  - {who: Ola, from: 2027-03-02, to: 2027-03-01}\n", "line 2: days off end",
     ),
+    "a team beyond counting": (
+        ".yaml", "at_once: true\ntasks: [{task: dig, days: 1, who: 'Crew [99999999999999999999]'}]\n",
+        "line 2: units: Input should be less than or equal to 10000",
+    ),
     "no xml": (".xml", "<Project", "line 1: this is no XML"),
     "another xml": (".xml", "<html/>", "this is no project of MS Project"),
     "a bomb": (".xml", '<!DOCTYPE p [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><p>&b;</p>', "declares"),
@@ -292,6 +430,32 @@ REFUSED: dict[str, tuple[str, str | bytes, str]] = {
             + "</Tasks>"
         ),
         "'dig' waits for a task that is not in the file",
+    ),
+    "an elapsed lag": (
+        ".xml", PROJECT.format(LAGGED.format(8)),
+        "'sow' has a link with a lag in elapsed time",
+    ),
+    "a lag in percent": (
+        ".xml", PROJECT.format(LAGGED.format(51)),
+        "'sow' has a link with a lag in a percentage",
+    ),
+    "estimated elapsed time": (
+        ".xml",
+        PROJECT.format(f"<Tasks>{TASK.format(1, 'dry', '<DurationFormat>40</DurationFormat>')}</Tasks>"),
+        "'dry' lasts PT16H0M0S of elapsed time",
+    ),
+    "two points in a duration": (
+        ".xml", PROJECT.format(f"<Tasks>{TASK.format(1, 'dry', '').replace('PT16H', 'PT1.2.3H')}</Tasks>"),
+        "'dry' has the duration 'PT1.2.3H0M0S'",
+    ),
+    "units that are no number": (
+        ".xml", PROJECT.format("<Resources><Resource><UID>1</UID><Name>Ola</Name><MaxUnits>NaN</MaxUnits>"
+        "</Resource></Resources>"), "MaxUnits is a number, not 'NaN'",
+    ),
+    "days off every other Friday": (
+        ".xml",
+        PROJECT.format(CALENDAR.format("<Type>6</Type><Period>2</Period><DaysOfWeek>32</DaysOfWeek>")),
+        "a calendar's exception, off, returns neither every day nor every year",
     ),
     "a word for a number": (".xml", PROJECT.format("<MinutesPerDay>many</MinutesPerDay>"), "whole number"),
     "another kind": (".docx", "task", "a project is read from .csv, .yaml or .xml"),
@@ -318,6 +482,26 @@ def test_a_hundred_thousand_tasks_are_refused(tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(PlanFileError, match=r"cannot read .*nothing\.csv"):
         read_plan(tmp_path / "nothing.csv")
+
+
+@pytest.mark.parametrize(
+    ("recurs", "days"),
+    [
+        ("", 3_290),
+        ("<Type>1</Type>", 3_290),
+        ("<Type>7</Type><Period>1</Period>", 3_290),
+        ("<Type>2</Type><Month>11</Month><MonthDay>25</MonthDay>", 10),
+        ("<Type>2</Type><Month>11</Month><MonthDay>24</MonthDay>", 10),
+        ("<Type>2</Type><Month>1</Month><MonthDay>29</MonthDay>", 2),
+    ],
+)
+def test_an_exception_of_a_calendar_closes_the_days_on_which_it_recurs(recurs, days):
+    absences = read_xml(PROJECT.format(CALENDAR.format(recurs)).encode()).absences
+    assert sum((absence.last - absence.first).days + 1 for absence in absences) == days
+    if "Month" in recurs:
+        assert {absence.first for absence in absences} >= {
+            date(2032, absences[0].first.month, absences[0].first.day)
+        }
 
 
 def test_summary_tasks_are_dissolved():

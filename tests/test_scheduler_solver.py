@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tools.scheduler.planning import plan_project
 from tools.scheduler.problem import Problem, problem_of, scheduled_tasks
+from tools.scheduler.revise import replan, what_if
 from tools.scheduler.serial import list_schedule, serial_schedule
 from tools.scheduler.solver import solve
 from tools.scheduler.types import (
@@ -20,6 +21,7 @@ from tools.scheduler.types import (
     Link,
     LinkKind,
     Person,
+    Report,
     ScheduleAnswer,
     ScheduleRequest,
     Task,
@@ -205,6 +207,67 @@ def test_an_end_that_cannot_be_kept_is_explained_and_the_nearest_plan_given() ->
         assert plan_project(changed, silent).broken == ()
 
 
+FRIDAY, NEXT_MONDAY = date(2027, 1, 8), date(2027, 1, 11)
+
+
+def test_a_milestone_lies_on_its_own_day_even_if_nobody_works_on_it() -> None:
+    """A wedding on a Saturday is neither on the Friday before nor on the Monday after."""
+    saturday = date(2027, 1, 9)
+    wedding = Task(name="wedding", days=0, earliest=saturday, latest=saturday)
+    thanks = Task(name="thanks", days=1)
+    request_ = project(tasks=(wedding, thanks), links=(Link(before="wedding", after="thanks"),))
+    answer = plan_project(request_, silent)
+    assert [(task.start, task.end) for task in answer.tasks] == [(saturday,) * 2, (NEXT_MONDAY,) * 2]
+    assert broken(request_, answer) == [] and not answer.broken
+    assert plan_project(project(tasks=(wedding,), links=()), silent).finish == saturday
+
+
+@pytest.mark.parametrize(
+    ("limits", "says", "helps"),
+    [
+        ({"latest": FRIDAY}, "'handover' ends by 2027-01-08", "let 'handover' end on 2027-01-11"),
+        ({}, "everything is finished by 2027-01-08", "move the deadline to 2027-01-11"),
+    ],
+)
+def test_a_milestone_after_its_end_is_explained_though_no_work_lies_between(
+    limits: dict[str, date], says: str, helps: str
+) -> None:
+    handover = Task.model_validate({"name": "handover", "days": 0, "earliest": NEXT_MONDAY, **limits})
+    deadline = None if limits else FRIDAY
+    request_ = project(tasks=(Task(name="dig", days=5), handover), links=(), deadline=deadline)
+    answer = plan_project(request_, silent)
+    assert len(broken(request_, answer)) == 1 and answer.broken == (says,)
+    assert answer.conflict is not None
+    assert answer.conflict.wishes == (says, "'handover' begins on 2027-01-11 or later")
+    assert answer.conflict.changes == (helps, "let 'handover' begin before 2027-01-11")
+    after = Link(before="dig", after="handover")
+    soon = handover.model_copy(update={"earliest": None})
+    other = project(tasks=(request_.tasks[0], soon), links=(after,), deadline=deadline)
+    assert plan_project(other, silent).broken == ()
+
+
+DAYS = st.integers(0, 11).map(lambda number: MONDAY + timedelta(days=number))
+
+
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
+@given(requests(most=3), st.data())
+def test_what_a_plan_says_it_breaks_is_what_its_checks_find(
+    request_: ScheduleRequest, data: st.DataObject
+) -> None:
+    """With ends that cannot be kept, then after a report, then with one task longer."""
+    tasks = tuple(t.model_copy(update={"latest": data.draw(st.none() | DAYS)}) for t in request_.tasks)
+    request_ = request_.model_copy(update={"tasks": tasks, "deadline": data.draw(st.none() | DAYS)})
+    answer = plan_project(request_, silent, seconds=5)
+    assert len(broken(request_, answer)) == len(answer.broken)
+    assert (answer.conflict is not None) == bool(answer.broken)
+    on, task = data.draw(DAYS), data.draw(st.sampled_from(tasks))
+    share = data.draw(st.sampled_from((0.3, 0.5, 1.0))) if task.length else 1.0
+    begun, later = replan(request_, answer, [Report(task.name, share, on)], silent)
+    assert len(broken(begun, later)) == len(later.broken)
+    slip = what_if(begun, later, task.name, 1.25, silent)
+    assert len(broken(slip.request, slip.replanned)) == len(slip.replanned.broken)
+
+
 def test_a_buffer_is_kept_before_the_deadline() -> None:
     late = project(deadline=date(2027, 1, 11), buffer=1)
     assert plan_project(late, silent).broken != ()
@@ -230,6 +293,13 @@ def test_a_schedule_that_was_tampered_with_is_caught(change: dict[str, object]) 
     assert broken(request_, answer) == []
     first = answer.tasks[0].model_copy(update=change)
     assert broken(request_, answer.model_copy(update={"tasks": (first, *answer.tasks[1:])})) != []
+
+
+@pytest.mark.parametrize("change", [{"finish": MONDAY}, {"days": 5.75}])
+def test_a_finish_that_is_not_the_tasks_is_caught(change: dict[str, object]) -> None:
+    request_ = project()
+    (only,) = broken(request_, plan_project(request_, silent).model_copy(update=change))
+    assert only.startswith("finish ") and "after 6 working days" in only
 
 
 @SLOW

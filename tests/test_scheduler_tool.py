@@ -6,11 +6,14 @@ from datetime import date
 
 import pytest
 
+from planner.report import PROJECT
 from tools.scheduler.arguments import ProjectArguments
 from tools.scheduler.estimates import finish_distribution
+from tools.scheduler.files.yaml import read_yaml
+from tools.scheduler.resolve import resolve
 from tools.scheduler.revise import Report, against_baseline, replan, what_if
 from tools.scheduler.tool import project_tool
-from tools.scheduler.types import Estimate, ScheduleAnswer, ScheduleRequest
+from tools.scheduler.types import Estimate, Link, ScheduleAnswer, ScheduleRequest
 from tools.tool import Questions, silent
 
 FRIDAY = date(2027, 1, 8)
@@ -59,6 +62,70 @@ def test_names_are_matched_without_case_and_articles() -> None:
     assert repr(shown["tasks"][0]["days"]) == "2"
     assert shown["days_off"] == [{"who": "Per", "from": "2027-03-03", "to": "2027-03-03"}]
     assert ("one_at_a_time" in shown) is False
+
+
+def test_what_a_file_says_beyond_the_public_schema_is_shown() -> None:
+    text = """\
+title: Garden
+start: 2027-03-01
+deadline: 2027-03-19
+buffer: 1
+holidays: true
+weekdays: [mon, tue, wed, thu, fri, sat]
+people: {Ola: 1, Per: 1, Crew: 3}
+days_off: [{who: Per, from: 2027-03-03, to: 2027-03-04, part: morning}]
+tasks:
+  - {task: order seeds, best: 0.25, likely: 0.5, worst: 3, either: [Ola, Per]}
+  - {task: sow, effort: 6, who: [Ola, "Crew [2]"], after: ["order seeds [SS+2]"]}
+  - {task: fence, days: 3, who: Per, earliest: 2027-03-02, latest: 2027-03-12, priority: 5, after: [sow]}
+"""
+    request = resolve(read_yaml(text), FRIDAY)
+    assert isinstance(request, ScheduleRequest)
+    shown = TOOL.constraints(request)
+    off = {"who": "Per", "from": "2027-03-03", "to": "2027-03-04", "part": "morning"}
+    assert shown == {
+        "title": "Garden",
+        "start": "2027-03-01",
+        "deadline": "2027-03-19",
+        "buffer": 1,
+        "tasks": [
+            {
+                "name": "order seeds",
+                "days": 0.5,
+                "either": ["Ola", "Per"],
+                "estimate": {"best": 0.25, "likely": 0.5, "worst": 3},
+            },
+            {
+                "name": "sow",
+                "days": 2,
+                "after": ["order seeds [SS+2]"],
+                "who": ["Ola", "Crew [2]"],
+                "effort": 6,
+            },
+            {
+                "name": "fence",
+                "days": 3,
+                "after": ["sow"],
+                "who": ["Per"],
+                "earliest": "2027-03-02",
+                "latest": "2027-03-12",
+                "priority": 5,
+            },
+        ],
+        "days_off": [off],
+        "people": {"Crew": 3},
+        "weekdays": ["mon", "tue", "wed", "thu", "fri", "sat"],
+        "holidays": True,
+    }
+    lines = [f"{name} {value}" for name, value in PROJECT.understood(shown)]
+    assert [line for line in lines if line.split()[0] in ("task", "off", "team", "buffer")] == [
+        "buffer 1",
+        "task order seeds: 0.5 days, 0.25 at best, 0.5 likely, 3 at worst, by one of Ola, Per",
+        "task sow: 2 days, 6 person-days, after order seeds [SS+2], by Ola, Crew [2]",
+        "task fence: 3 days, after sow, by Per, not before 2027-03-02, to end by 2027-03-12, priority 5",
+        "off Per: 2027-03-03 to 2027-03-04, in the morning",
+        "team Crew: 3 at a time",
+    ]
 
 
 def test_without_a_start_the_next_working_day_is_taken_and_said() -> None:
@@ -143,6 +210,93 @@ def test_what_happened_is_kept_and_the_rest_planned_anew() -> None:
     assert all(check.satisfied for check in TOOL.verify(done, later))
     with pytest.raises(ValueError, match="share"):
         replan(request, answer, [Report("sow", 1.5, on)], silent)
+
+
+def test_a_milestone_after_finished_work_is_reached_when_that_ends() -> None:
+    """The rest of a plan begins after the report; a milestone takes no time and needs no day of its own."""
+    request, answer = planned(
+        start="2027-03-01",
+        deadline="2027-03-05",
+        tasks=[{"name": "build", "days": 5}, {"name": "check", "days": 1, "after": ["build"]}],
+    )
+    handover = request.tasks[1].model_copy(update={"days": 0})
+    request = request.model_copy(update={"tasks": (request.tasks[0], handover)})
+    changed, now = replan(request, answer, [Report("build", 1, date(2027, 3, 5))], silent)
+    assert now.finish == date(2027, 3, 5) and now.broken == ()
+    assert all(check.satisfied for check in TOOL.verify(changed, now))
+
+
+def test_work_that_began_after_its_planned_end_ended_by_the_report() -> None:
+    request, answer = planned(start="2027-03-01", tasks=[{"name": "dig", "days": 1}])
+    late = Report("dig", 1, date(2027, 3, 4), began=(date(2027, 3, 3), 2))
+    changed, now = replan(request, answer, [late], silent)
+    (dig,) = now.tasks
+    assert (dig.start, dig.begins, dig.end, dig.ends) == (date(2027, 3, 3), 2, date(2027, 3, 4), 4)
+    assert all(check.satisfied for check in TOOL.verify(changed, now))
+
+
+def test_what_was_reported_is_no_wish() -> None:
+    """A conflict names what was asked for: nobody asked for the day on which the rest goes on."""
+    request, answer = planned(
+        start="2027-03-01",
+        deadline="2027-03-05",
+        tasks=[{"name": "dig", "days": 3}, {"name": "sow", "days": 1}],
+    )
+    on = date(2027, 3, 4)
+    _, late = replan(request, answer, [Report("dig", 0.5, on)], silent)
+    assert late.conflict is not None
+    assert late.conflict.wishes == ("everything is finished by 2027-03-05",)
+    assert late.conflict.changes == ("move the deadline to 2027-03-08",)
+    # A day that was asked for, after the report, still is one.
+    waits = request.tasks[1].model_copy(update={"earliest": date(2027, 3, 8)})
+    asked = request.model_copy(update={"tasks": (request.tasks[0], waits)})
+    _, waiting = replan(asked, answer, [Report("dig", 0.9, on)], silent)
+    assert waiting.conflict is not None
+    assert waiting.conflict.wishes == (
+        "everything is finished by 2027-03-05",
+        "'sow' begins on 2027-03-08 or later",
+    )
+
+
+def test_a_task_that_ended_late_does_not_hide_what_would_help() -> None:
+    request, answer = planned(
+        start="2027-03-01",
+        deadline="2027-03-04",
+        tasks=[{"name": "dig", "days": 2}, {"name": "sow", "days": 2, "after": ["dig"]}],
+    )
+    dig = request.tasks[0].model_copy(update={"latest": date(2027, 3, 1)})
+    request = request.model_copy(update={"tasks": (dig, request.tasks[1])})
+    changed, now = replan(request, answer, [Report("dig", 1, date(2027, 3, 3))], silent)
+    assert now.broken == ("everything is finished by 2027-03-04", "'dig' ends by 2027-03-01")
+    assert len([check for check in TOOL.verify(changed, now) if not check.satisfied]) == 2
+    assert now.conflict is not None and now.conflict.changes == ("move the deadline to 2027-03-05",)
+
+
+def test_a_task_under_way_slips_by_the_days_that_were_asked() -> None:
+    request, answer = planned(start="2027-03-01", tasks=[{"name": "dig", "days": 4}])
+    changed, now = replan(request, answer, [Report("dig", 0.5, date(2027, 3, 2))], silent)
+    assert now.finish == date(2027, 3, 4)
+    for days, finish in ((0, date(2027, 3, 4)), (4, date(2027, 3, 10))):
+        slip = what_if(changed, now, "dig", days, silent)
+        assert slip.same_order == slip.replanned.finish == finish
+        assert all(check.satisfied for check in TOOL.verify(slip.request, slip.replanned))
+    ended, after = replan(request, answer, [Report("dig", 1, date(2027, 3, 2))], silent)
+    assert what_if(ended, after, "dig", 4, silent).replanned.finish == after.finish == date(2027, 3, 2)
+
+
+def test_what_waits_for_a_begin_that_is_past_leaves_slack() -> None:
+    request, answer = planned(
+        start="2027-03-01",
+        tasks=[
+            {"name": "dig", "days": 4, "who": ["Ola"]},
+            {"name": "sow", "days": 6, "who": ["Per"], "after": ["dig"]},
+        ],
+    )
+    tied = request.model_copy(update={"links": (Link(before="dig", after="sow", kind="SS"),)})
+    _, now = replan(tied, answer, [Report("dig", 0.5, date(2027, 3, 2))], silent)
+    dig, sow = now.tasks
+    assert (dig.slack, dig.critical) == (4, False)
+    assert (sow.slack, sow.critical) == (0, True) and now.critical_path == ("sow",)
 
 
 def test_the_finish_has_a_distribution() -> None:

@@ -45,23 +45,38 @@ def _schedule(found: ScheduleAnswer) -> list[dict[str, Any]]:
 
 
 def _understood(constraints: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """A line for each task and each absence, and for every other field one."""
+    """A line for each task, each absence and each team, and for every other field one."""
     for name, value in constraints.items():
         if name == "tasks" and len(value) > _MOST_TASKS:
             yield name, f"{len(value):,}"
         elif name == "tasks":
             yield from (("task", _task(task)) for task in value)
         elif name == "days_off":
-            yield from (("off", f"{off['who']}: {off['from']} to {off['to']}") for off in value)
+            yield from (("off", _off(absence)) for absence in value)
+        elif name == "people":
+            yield from (("team", f"{team}: {places} at a time") for team, places in value.items())
         else:
             yield from field_lines({name: value})
 
 
 def _task(task: Mapping[str, Any]) -> str:
-    days = f"{task['days']:g} day{'s' if task['days'] != 1 else ''}"
-    after = f", after {', '.join(task['after'])}" if task.get("after") else ""
-    who = f", by {', '.join(task['who'])}" if task.get("who") else ""
-    return f"{task['name']}: {days}{after}{who}"
+    words = [f"{task['days']:g} day{'s' if task['days'] != 1 else ''}"]
+    if "effort" in task:
+        words.append(f"{task['effort']:g} person-days")
+    if "estimate" in task:
+        words.append("{best:g} at best, {likely:g} likely, {worst:g} at worst".format_map(task["estimate"]))
+    for key, said in (("after", "after"), ("who", "by"), ("either", "by one of")):
+        if task.get(key):
+            words.append(f"{said} {', '.join(task[key])}")
+    for key, said in (("earliest", "not before"), ("latest", "to end by"), ("priority", "priority")):
+        if key in task:
+            words.append(f"{said} {task[key]}")
+    return f"{task['name']}: {', '.join(words)}"
+
+
+def _off(absence: Mapping[str, Any]) -> str:
+    part = f", in the {absence['part']}" if "part" in absence else ""
+    return f"{absence['who']}: {absence['from']} to {absence['to']}{part}"
 
 
 def _show(answer: Answer, console: Console) -> None:
@@ -89,12 +104,20 @@ def _print_schedule(found: ScheduleAnswer, console: Console) -> None:
         )
     console.print("\n[bold]Schedule[/bold]")
     console.print(table)
-    least = "no plan is shorter" if found.optimal else f"at least {found.bound:g} are needed"
-    console.print(f"  finished on {found.finish}, {found.days:g} working days; {least}", highlight=False)
+    console.print(
+        f"  finished on {found.finish}, {found.days:g} working days{_least(found)}", highlight=False
+    )
     if len(found.critical_path) > 1:
         path = shown(" -> ".join(found.critical_path))
         console.print(f"  critical path: {path}", highlight=False)
     _print_outlook(found, console)
+
+
+def _least(found: ScheduleAnswer) -> str:
+    """What is known of shorter plans; one that breaks wishes is the nearest to them instead."""
+    if found.broken:
+        return ""
+    return "; no plan is shorter" if found.optimal else f"; at least {found.bound:g} are needed"
 
 
 def _print_outlook(found: ScheduleAnswer, console: Console) -> None:

@@ -42,7 +42,7 @@ def write_project(
     made: list[tuple[Path | None, Callable[[], str]]] = [
         (gantt, lambda: render_gantt(request, found, title, answer.checks, answer.warnings)),
         (csv, lambda: write_csv(request, found)),
-        (ics, lambda: to_ics(found, title, datetime.now(UTC))),
+        (ics, lambda: to_ics(found, request.title, datetime.now(UTC))),
         (mermaid, lambda: to_mermaid(found, title)),
         (xml, lambda: to_xml(request, found, title)),
     ]

@@ -45,6 +45,11 @@ class Order:
         happened = arc.planned and arc.kind in ("FS", "SS") and after.begun is not None
         return after.ended is None and not happened
 
+    def waits(self, arc: Arc) -> bool:
+        """Whether what is left of an arc's earlier job may delay the later one: a past begin cannot."""
+        begin_is_past = arc.kind in ("SS", "SF") and self.problem.jobs[arc.before].begun is not None
+        return self.counts(arc) and not begin_is_past
+
     def slack(self) -> tuple[int, ...]:
         """Slots by which each job can begin later; see the module's description."""
         problem, plan = self.problem, self.plan
@@ -61,7 +66,7 @@ class Order:
                 end = min(end, max(job.due, plan.ends[place]))
             start = end
             for arc in out_of[place]:
-                if not self.counts(arc):
+                if not self.waits(arc):
                     continue
                 target = latest[arc.after] if arc.kind in ("FS", "SS") else latest_end[arc.after]
                 if arc.kind in ("FS", "FF"):
@@ -84,7 +89,7 @@ class Order:
             if not slack[place] and job.ended is None:
                 graph.add_node(place)
         for arc in self.arcs:
-            if arc.before in graph and arc.after in graph:
+            if arc.before in graph and arc.after in graph and self.waits(arc):
                 graph.add_edge(arc.before, arc.after, weight=self.problem.jobs[arc.before].length)
         # The last job's own work is on no edge: one more node ends every chain.
         graph.add_weighted_edges_from(

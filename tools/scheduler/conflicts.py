@@ -15,7 +15,7 @@ from ortools.sat.python import cp_model
 
 from tools.scheduler.calendar import Calendar
 from tools.scheduler.model import ScheduleModel, Wish
-from tools.scheduler.problem import Plan, Problem
+from tools.scheduler.problem import Plan, Problem, last_day
 from tools.scheduler.solver import cp_solver
 from tools.scheduler.types import Absence, Conflict, ScheduleRequest, quarters
 
@@ -26,15 +26,22 @@ _ORDER = {"deadline": 0, "latest": 1, "earliest": 2, "absence": 3, "capacity": 4
 
 def broken_wishes(problem: Problem, request: ScheduleRequest, plan: Plan) -> tuple[str, ...]:
     """The ends that a plan exceeds, in words."""
-    broken = []
-    if problem.deadline is not None and plan.makespan > problem.deadline:
-        broken.append(_in_words(("deadline", 0), request))
-    broken += [
-        _in_words(("latest", place), request)
+    return tuple(_in_words(wish, request) for wish in _exceeded(problem, plan))
+
+
+def _exceeded(problem: Problem, plan: Plan) -> list[Wish]:
+    """The ends that a plan exceeds."""
+    exceeded: list[Wish] = []
+    if problem.deadline is not None and (
+        plan.makespan > problem.deadline or any(kind == "deadline" for kind, _ in problem.too_late)
+    ):
+        exceeded.append(("deadline", 0))
+    exceeded += [
+        ("latest", place)
         for place, (job, end) in enumerate(zip(problem.jobs, plan.ends, strict=True))
-        if job.due is not None and end > job.due
+        if (job.due is not None and end > job.due) or ("latest", place) in problem.too_late
     ]
-    return tuple(broken)
+    return exceeded
 
 
 def explain(
@@ -117,17 +124,17 @@ def _moved_end(
     court: _Court,
 ) -> list[str]:
     """The end to which a wish would have to be moved; none if moving it alone does not help."""
-    kind, key = wish
-    end = nearest.makespan + quarters(request.buffer) if kind == "deadline" else nearest.ends[int(key)]
-    day = calendar.end(end)[0].isoformat()
-    # The nearest plan may break other ends too; moving this one alone is then no remedy by itself.
-    if len(broken_wishes(problem, request, nearest)) > 1 or not court.can_do_without(wish):
+    # The nearest plan may break other ends too; moving this one alone is then no remedy by itself. What has
+    # ended too late is past remedy, and nothing else has to wait for it.
+    ended = {("latest", place) for place, job in enumerate(problem.jobs) if job.ended is not None}
+    if set(_exceeded(problem, nearest)) - ended != {wish} or not court.can_do_without(wish):
         return []
+    kind, key = wish
     if kind == "deadline":
-        return [f"move the deadline to {day}"] if nearest.makespan > (problem.deadline or 0) else []
+        day = last_day(problem, calendar, nearest.makespan + quarters(request.buffer))
+        return [f"move the deadline to {day}"]
     job = problem.jobs[int(key)]
-    late = job.due is not None and nearest.ends[int(key)] > job.due
-    return [f"let {job.name!r} end on {day}"] if late else []
+    return [f"let {job.name!r} end on {job.ends_at(nearest.ends[int(key)], calendar)[0]}"]
 
 
 def _in_words(wish: Wish, request: ScheduleRequest) -> str:

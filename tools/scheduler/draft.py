@@ -38,6 +38,7 @@ class DraftTask(_Frozen):
     Attributes:
         days: From begin to end; may be left out where there is an effort or an estimate.
         done: Share of it that is done, 0 to 1.
+        began, ended: As of ``types.Report``; only where something is done.
         where: The place in a file that it comes from, for messages; empty if there is none.
     """
 
@@ -52,6 +53,8 @@ class DraftTask(_Frozen):
     priority: int = Field(default=1, ge=1, le=100)
     estimate: Estimate | None = None
     done: float = Field(default=0.0, ge=0, le=1)
+    began: tuple[date, int] | None = None
+    ended: tuple[date, int] | None = None
     where: str = ""
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tools.scheduler.analysis import order_of_work
-from tools.scheduler.problem import plan_of, problem_of
+from tools.scheduler.problem import last_day, plan_of, problem_of
 from tools.scheduler.types import QUARTERS, Estimate, Finish, ScheduleAnswer, ScheduleRequest
 
 __all__ = ["finish_distribution"]
@@ -38,7 +38,8 @@ def finish_distribution(
     _, ends = order_of_work(problem, plan).forward(np.array(lengths))
     finish = ends.max(axis=0)
     p50, p80, p95 = (
-        calendar.end(int(slot))[0] for slot in np.percentile(finish, (50, 80, 95), method="inverted_cdf")
+        last_day(problem, calendar, int(slot))
+        for slot in np.percentile(finish, (50, 80, 95), method="inverted_cdf")
     )
     on_plan = float(np.mean(finish <= plan.makespan))
     return Finish(p50=p50, p80=p80, p95=p95, on_plan=on_plan, runs=runs)

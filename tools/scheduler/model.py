@@ -69,8 +69,8 @@ class ScheduleModel:
             self.ends.append(model.new_constant(job.ended))
             self.chosen.append({})
             return
-        guarded = self._guard(("earliest", place)) if job.release else None
-        soonest = job.release if guarded is None else 0
+        guarded = self._guard(("earliest", place)) if job.release > job.resume else None
+        soonest = job.release if guarded is None else job.resume
         start = model.new_int_var(soonest, horizon, f"start {place}")
         end = model.new_int_var(0, horizon, f"end {place}")
         if guarded is not None:
@@ -197,6 +197,10 @@ class ScheduleModel:
                 self._hold(self.model.add(self.ends[place] <= job.due), ("latest", place))
         if self._problem.deadline is not None:
             self._hold(self.model.add(self.makespan <= self._problem.deadline), ("deadline", 0))
+        for kind, place in self._problem.too_late:
+            wishes: tuple[Wish, Wish] = (("earliest", place), (kind, place if kind == "latest" else 0))
+            literals = [literal for wish in wishes if (literal := self._guard(wish)) is not None]
+            self.model.add_bool_or([literal.negated() for literal in literals])
 
     def lateness(self) -> cp_model.LinearExprT:
         """Slots by which ends exceed what they may not, all together: for a model without ``keep_dues``."""
@@ -204,7 +208,7 @@ class ScheduleModel:
         limits = [
             (end, job.due)
             for end, job in zip(self.ends, self._problem.jobs, strict=True)
-            if job.due is not None
+            if job.due is not None and job.ended is None
         ]
         if self._problem.deadline is not None:
             limits.append((self.makespan, self._problem.deadline))

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tools.scheduler.arguments import ProjectArguments
 from tools.scheduler.draft import Draft, merged
-from tools.scheduler.resolve import draft_of, resolve, task_called
+from tools.scheduler.resolve import MAX_DAYS, MAX_YEARS, draft_of, resolve, task_called
 from tools.scheduler.templates import Template, read_templates
 from tools.scheduler.types import Report, ScheduleRequest
 from tools.tool import Progress, Proposal, Question, Questions
@@ -38,6 +38,7 @@ class Given(BaseModel):
         template: Name of the template to take, if there is no other source.
         start, deadline: Instead of those of the file, if nothing was said.
         done: What is done; the last report on a task counts.
+        asof: The day by whose end as much was done as the source's tasks say, instead of its own.
         slips: Tasks of which is asked what happens if they take so many working days longer.
         runs: Samples of the distribution of the finish; 0 for none.
         templates: Folder of further templates.
@@ -50,6 +51,7 @@ class Given(BaseModel):
     start: date | None = None
     deadline: date | None = None
     done: tuple[Progressed, ...] = ()
+    asof: date | None = None
     slips: tuple[tuple[str, float], ...] = ()
     runs: int = 0
     templates: Path | None = None
@@ -65,12 +67,24 @@ class Given(BaseModel):
                 "start": self.start or earlier.start,
                 "deadline": self.deadline or earlier.deadline,
                 "done": (*earlier.done, *self.done),
+                "asof": earlier.asof or self.asof,
             }
         )
 
-    def kept(self) -> Given:
-        """What a session keeps of it."""
-        return self.model_copy(update={"slips": (), "runs": 0, "templates": None})
+    def kept(self, today: date) -> Given:
+        """What a session keeps of it: what was known today stays known as of today when it goes on."""
+        known = today if self.source is None else self.source.asof or today
+        source = None if self.source is None else self.source.model_copy(update={"asof": None})
+        return self.model_copy(
+            update={
+                "source": source,
+                "done": tuple(r.model_copy(update={"on": r.on or known}) for r in self.done),
+                "asof": self.asof or known if source is not None else None,
+                "slips": (),
+                "runs": 0,
+                "templates": None,
+            }
+        )
 
 
 def prepare(
@@ -93,12 +107,11 @@ def prepare(
         near = read_templates(given.templates).nearest(said.title) if said.title else ()
         proposals = tuple(_proposal(template, said, given, today, known) for template in near)
         return Questions((asked,), known, proposals)
-    draft = said if source is None else merged(source, said)
-    return _prepared(draft, given, today, _said(call), progress)
+    return _prepared(_completed(source, said, given), given, today, _said(call), progress)
 
 
 def _proposal(template: Template, said: Draft, given: Given, today: date, known: dict[str, Any]) -> Proposal:
-    draft = merged(template.draft, said)
+    draft = _completed(template.draft, said, given)
 
     def complete(progress: Progress) -> ScheduleRequest | Questions:
         return _prepared(draft, given, today, known, progress)
@@ -106,12 +119,20 @@ def _proposal(template: Template, said: Draft, given: Given, today: date, known:
     return Proposal(template.title, "title", template.phrases, complete, template.assumed)
 
 
+def _completed(source: Draft | None, said: Draft, given: Given) -> Draft:
+    """The source, with the dates that were given instead, and what was said instead of both."""
+    draft = said if source is None else merged(source, said)
+    return draft.model_copy(
+        update={
+            "start": said.start or given.start or draft.start,
+            "deadline": said.deadline or given.deadline or draft.deadline,
+        }
+    )
+
+
 def _prepared(
     draft: Draft, given: Given, today: date, known: dict[str, Any], progress: Progress
 ) -> ScheduleRequest | Questions:
-    draft = draft.model_copy(
-        update={"start": draft.start or given.start, "deadline": draft.deadline or given.deadline}
-    )
     request = resolve(draft, today)
     if not isinstance(request, ScheduleRequest):
         return Questions(request, known)
@@ -119,15 +140,21 @@ def _prepared(
     questions: list[Question] = []
     find = partial(_found, names=names, questions=questions)
     slips = tuple((find(task, "slip"), days) for task, days in given.slips)
-    asof = draft.asof or today
+    for task, days in given.slips:
+        if days > MAX_DAYS:
+            reason = f"{task!r} is to take {days:g} working days longer; up to {MAX_DAYS:,} can be planned"
+            questions.append(Question(field="slip", said=task, reason=reason))
+    unsaid = draft.asof or today
+    asof = given.asof or unsaid
     done = {task.name: Progressed(task=task.name, share=task.done, on=asof) for task in draft.tasks}
     done |= {name: report for report in given.done if (name := find(report.task, "done"))}
-    reports = [Report(name, report.share, report.on or asof) for name, report in done.items() if report.share]
-    for report in reports:
-        if report.on < request.start:
-            reason = f"nothing can be done by {report.on}: the project starts on {request.start}"
-            questions.append(Question(field="done", said=report.on.isoformat(), reason=reason))
-            break
+    tasks = {task.name: task for task in draft.tasks}
+    reports = [
+        Report(name, report.share, report.on or unsaid, tasks[name].began, tasks[name].ended)
+        for name, report in done.items()
+        if report.share and name in tasks  # what is not is in question already
+    ]
+    questions += _doubtful(reports, request)
     if questions:
         return Questions(tuple(questions), known)
     request = request.model_copy(update={"slips": slips, "runs": given.runs})
@@ -140,6 +167,34 @@ def _found(task: str, field: str, *, names: Sequence[str], questions: list[Quest
         questions.append(found)
         return task
     return found
+
+
+def _doubtful(reports: Sequence[Report], request: ScheduleRequest) -> list[Question]:
+    """A question about the first report that nobody can mean, or about the start if nobody said it."""
+    if reports and request.start_assumed:
+        return [
+            Question(
+                field="start",
+                said=None,
+                reason="work has been done, so the project has begun: say on which day",
+            )
+        ]
+    milestones = {task.name for task in request.tasks if not task.length}
+    for report in reports:
+        if report.task in milestones and report.share < 1:
+            reason = f"{report.task!r} takes no time: it is done or not, but not {report.share:.0%} of it"
+        elif report.on < request.start:
+            reason = f"nothing can be done by {report.on}: the project starts on {request.start}"
+        elif report.on.year - request.start.year > MAX_YEARS:
+            reason = f"{report.on} is more than {MAX_YEARS} years from the start on {request.start}"
+        elif report.began is not None and report.began[0] < request.start:
+            reason = (
+                f"{report.task!r} began on {report.began[0]}, before the project's start on {request.start}"
+            )
+        else:
+            continue
+        return [Question(field="done", said=report.task, reason=reason)]
+    return []
 
 
 def _happened(request: ScheduleRequest, reports: Sequence[Report], progress: Progress) -> ScheduleRequest:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
+from typing import Literal
 
 import networkx as nx
 
 from tools.scheduler.calendar import Calendar, Working
 from tools.scheduler.types import QUARTERS, Happened, LinkKind, ScheduledTask, ScheduleRequest, Task, quarters
 
-__all__ = ["Arc", "Job", "Plan", "Problem", "grouped", "plan_of", "problem_of", "scheduled_tasks"]
+__all__ = ["Arc", "Job", "Plan", "Problem", "grouped", "last_day", "plan_of", "problem_of", "scheduled_tasks"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Job:
     Attributes:
         length: Slots of work left.
         release: First slot in which that work may be done.
+        resume: The same by what was reported alone, which nobody wished for.
+        day: Of a milestone that may not be before a day: that day, which need not be one of work.
         due: End that it may not exceed, or None.
         demands: Who works on it, and with how many places.
         either: One of these works on it too.
@@ -47,6 +51,8 @@ class Job:
     name: str
     length: int
     release: int = 0
+    resume: int = 0
+    day: date | None = None
     due: int | None = None
     demands: tuple[tuple[str, int], ...] = ()
     either: tuple[str, ...] = ()
@@ -57,6 +63,13 @@ class Job:
     def people(self, chosen: str | None) -> tuple[str, ...]:
         """Everyone who works on it."""
         return tuple(name for name, _ in self.demands) + (() if chosen is None else (chosen,))
+
+    def ends_at(self, end: int, calendar: Calendar) -> tuple[date, int]:
+        """The moment of an end, which is that of the work before it: the day that people would name.
+
+        A milestone that came no later than it may lies on its own day, even if nobody works on that.
+        """
+        return (self.day, 0) if self.day is not None and end == self.release else calendar.end(end)
 
     def needs(self, chosen: str | None) -> tuple[tuple[str, int], ...]:
         """Everyone who works on it, and with how many places."""
@@ -90,6 +103,8 @@ class Problem:
         capacity: How many tasks each person or team can work on at a time; empty where that does not count.
         off: Slots in which somebody is away: for every person, number of the absence -> its ranges.
         deadline: End that no job may exceed, or None.
+        too_late: Milestones, by number, that may not be before a day which is after the end that they may not
+            exceed: their own, or the deadline. The slots alone need not tell, where no work lies between.
     """
 
     jobs: tuple[Job, ...]
@@ -97,6 +112,7 @@ class Problem:
     capacity: Mapping[str, int]
     off: Mapping[str, Mapping[int, tuple[tuple[int, int], ...]]]
     deadline: int | None = None
+    too_late: tuple[tuple[Literal["latest", "deadline"], int], ...] = ()
 
     @cached_property
     def into(self) -> tuple[tuple[Arc, ...], ...]:
@@ -149,11 +165,11 @@ class Problem:
         )
 
     def lateness(self, plan: Plan) -> int:
-        """Slots by which the ends exceed what they may not, all together."""
-        late = sum(
+        """Slots by which the ends exceed what they may not, all together; one for each of ``too_late``."""
+        late = len(self.too_late) + sum(
             max(end - job.due, 0)
             for job, end in zip(self.jobs, plan.ends, strict=True)
-            if job.due is not None
+            if job.due is not None and job.ended is None
         )
         return late + (max(plan.makespan - self.deadline, 0) if self.deadline is not None else 0)
 
@@ -180,8 +196,9 @@ def problem_of(request: ScheduleRequest) -> tuple[Problem, Calendar]:
     deadline = None
     if request.deadline is not None:
         deadline = calendar.slots_before(request.deadline, QUARTERS) - quarters(request.buffer)
+    jobs = tuple(_job(task, request.start, calendar, events.get(task.name), resume) for task in request.tasks)
     problem = Problem(
-        jobs=tuple(_job(task, calendar, events.get(task.name), resume) for task in request.tasks),
+        jobs=jobs,
         arcs=tuple(
             Arc(number[link.before], number[link.after], link.kind, quarters(link.lag))
             for link in request.links
@@ -189,18 +206,30 @@ def problem_of(request: ScheduleRequest) -> tuple[Problem, Calendar]:
         capacity={person.name: person.capacity for person in request.people} if request.one_at_a_time else {},
         off=off,
         deadline=deadline,
+        too_late=tuple(_too_late(request, jobs)),
     )
     return problem, calendar
 
 
-def _job(task: Task, calendar: Calendar, event: Happened | None, resume: int) -> Job:
-    length, release, begun, ended = task.length, resume, None, None
+def _too_late(
+    request: ScheduleRequest, jobs: Sequence[Job]
+) -> Iterator[tuple[Literal["latest", "deadline"], int]]:
+    for place, (task, job) in enumerate(zip(request.tasks, jobs, strict=True)):
+        if job.day is not None and task.latest is not None and job.day > task.latest:
+            yield "latest", place
+        if job.day is not None and request.deadline is not None and job.day > request.deadline:
+            yield "deadline", place
+
+
+def _job(task: Task, first: date, calendar: Calendar, event: Happened | None, resume: int) -> Job:
+    length, release, day, begun, ended = task.length, resume, None, None, None
     either = task.either
-    if task.earliest is not None:
-        release = max(release, calendar.slots_before(task.earliest))
+    if task.earliest is not None and event is None:
+        release = max(resume, soonest := calendar.slots_before(task.earliest))
+        if not length and task.earliest >= first and soonest == release:
+            day = task.earliest
     if event is not None:
         begun = calendar.slots_before(event.start, event.begins)
-        release = resume
         length = quarters((1 - event.share) * task.length / QUARTERS)
         if event.end is not None:
             ended = calendar.slots_before(event.end, event.ends)
@@ -209,6 +238,8 @@ def _job(task: Task, calendar: Calendar, event: Happened | None, resume: int) ->
         name=task.name,
         length=length,
         release=release,
+        resume=resume,
+        day=day,
         due=None if task.latest is None else calendar.slots_before(task.latest, QUARTERS),
         demands=tuple((demand.name, demand.units) for demand in task.who),
         either=either,
@@ -235,11 +266,10 @@ def _dated(
     job: Job, calendar: Calendar, start: int, end: int, chosen: str | None, slack: int, event: Happened | None
 ) -> ScheduledTask:
     first, begins = calendar.begin(start)
-    last, ends = calendar.end(end)
+    last, ends = job.ends_at(end, calendar)
     if not job.length:
-        # A milestone lies at the end of the work before it, which is the day that people would name; one
-        # that waits for a day lies at the begin of that.
-        if start == job.release:
+        # One that has begun goes on after the report, even if nothing of it is left.
+        if job.begun is not None:
             last, ends = first, begins
         else:
             first, begins = last, ends
@@ -259,6 +289,11 @@ def _dated(
         critical=slack == 0 and job.ended is None,
         slack=slack / QUARTERS,
     )
+
+
+def last_day(problem: Problem, calendar: Calendar, makespan: int) -> date:
+    """The day on which a plan of this makespan is finished."""
+    return max(job.ends_at(makespan, calendar)[0] for job in problem.jobs)
 
 
 def plan_of(problem: Problem, calendar: Calendar, tasks: tuple[ScheduledTask, ...]) -> Plan:

@@ -14,12 +14,12 @@ from tools.scheduler.draft import Draft, DraftLink, DraftTask, name_key
 from tools.scheduler.types import Absence, Demand, Link, Person, ScheduleRequest, Task
 from tools.tool import Question
 
-__all__ = ["MAX_DAYS", "MAX_TASKS", "draft_of", "next_working_day", "resolve", "task_called"]
+__all__ = ["MAX_DAYS", "MAX_TASKS", "MAX_YEARS", "draft_of", "next_working_day", "resolve", "task_called"]
 
 MAX_TASKS = 5_000
 MAX_DAYS = 2_600  # ten years of work on one task
-MAX_TOTAL_DAYS = 500_000  # so that no date is beyond the calendar, whatever the order
-_MAX_YEARS = 100  # between the start and any day that is named
+MAX_TOTAL_DAYS = 500_000  # in weeks of five days: so that no date is beyond the calendar, whatever the order
+MAX_YEARS = 100  # between the start and any day that is named
 
 
 def next_working_day(today: date) -> date:
@@ -93,13 +93,13 @@ def resolve(draft: Draft, today: date) -> ScheduleRequest | tuple[Question, ...]
         reason = f"there are {len(draft.tasks):,} tasks, and {MAX_TASKS:,} can be planned"
         return (Question(field="tasks", said=None, reason=reason),)
     start = draft.start or next_working_day(today)
-    questions = _days(draft, start)
-    questions += _lengths(draft.tasks)
+    questions = _days(draft, start, today)
+    questions += _lengths(draft)
     names = _names(draft.tasks, questions)
     links = _links(draft.tasks, names, questions)
     if not questions:
         questions += _cycle(links)
-    people = _people(draft)
+    people = _people(draft, questions)
     questions += _strangers(draft, people)
     if questions:
         return tuple(questions)
@@ -128,9 +128,12 @@ def task_called(name: str, tasks: Sequence[str], field: str) -> str | Question:
     return Question(field=field, said=name, reason=f"no task is called {name!r}", candidates=near)
 
 
-def _days(draft: Draft, start: date) -> list[Question]:
+def _days(draft: Draft, start: date, today: date) -> list[Question]:
     """Questions about days that contradict each other or that nobody can mean."""
     questions = []
+    if abs(start.year - today.year) > MAX_YEARS:
+        reason = f"the start on {start} is more than {MAX_YEARS} years from today"
+        questions.append(Question(field="start", said=start.isoformat(), reason=reason))
     if draft.deadline is not None and draft.deadline < start:
         reason = f"the deadline, {draft.deadline}, is before the start on {start}"
         questions.append(Question(field="deadline", said=draft.deadline.isoformat(), reason=reason))
@@ -138,8 +141,8 @@ def _days(draft: Draft, start: date) -> list[Question]:
     named += [("tasks", repr(task.name), day) for task in draft.tasks for day in (task.earliest, task.latest)]
     named += [("days_off", f"the days off of {a.who or 'everybody'}", a.last) for a in draft.absences]
     for field, what, day in named:
-        if day is not None and abs(day.year - start.year) > _MAX_YEARS:
-            reason = f"{what}: {day} is more than {_MAX_YEARS} years from the start on {start}"
+        if day is not None and abs(day.year - start.year) > MAX_YEARS:
+            reason = f"{what}: {day} is more than {MAX_YEARS} years from the start on {start}"
             questions.append(Question(field=field, said=day.isoformat(), reason=reason))
     for absence in draft.absences:
         if (absence.last - absence.first).days > 366 * 10:
@@ -148,20 +151,35 @@ def _days(draft: Draft, start: date) -> list[Question]:
     return questions
 
 
-def _lengths(tasks: Sequence[DraftTask]) -> list[Question]:
+def _lengths(draft: Draft) -> list[Question]:
     """Questions about durations that nobody can mean."""
     questions = []
-    for task in tasks:
+    for task in draft.tasks:
         # A comparison with NaN is never true: whatever is not clearly sensible is asked about.
         if not 0 <= task.length <= MAX_DAYS:
             reason = f"{task.name!r} takes {task.length:g} working days; up to {MAX_DAYS:,} can be planned"
             questions.append(_at(task, task.name, reason))
         if not all(-MAX_DAYS <= link.lag <= MAX_DAYS for link in task.after):
             questions.append(_at(task, task.name, f"{task.name!r} has a lag of more than {MAX_DAYS:,} days"))
-    if not questions and (total := sum(task.length for task in tasks)) > MAX_TOTAL_DAYS:
-        reason = f"the tasks add up to {total:,.0f} working days; {MAX_TOTAL_DAYS:,} can be planned"
+        if task.estimate is not None and not task.estimate.worst <= MAX_DAYS:
+            reason = (
+                f"{task.name!r} takes {task.estimate.worst:g} working days at worst; {MAX_DAYS:,} are most"
+            )
+            questions.append(_at(task, task.name, reason))
+    if not draft.buffer <= MAX_DAYS:
+        reason = f"{draft.buffer:g} working days to spare are more than {MAX_DAYS:,}"
+        questions.append(Question(field="deadline", said=None, reason=reason))
+    most = MAX_TOTAL_DAYS * len(draft.weekdays) // 5
+    if not questions and (total := sum(map(_longest, draft.tasks))) > most:
+        reason = f"the tasks and their lags add up to {total:,.0f} working days; {most:,} can be planned"
         questions.append(Question(field="tasks", said=None, reason=reason))
     return questions
+
+
+def _longest(task: DraftTask) -> float:
+    """Working days that a task can take at worst, with its lags."""
+    worst = task.estimate.worst if task.estimate is not None else 0.0
+    return max(task.length, worst) + sum(max(link.lag, 0) for link in task.after)
 
 
 def _at(task: DraftTask, said: str, reason: str, candidates: tuple[str, ...] = ()) -> Question:
@@ -207,12 +225,17 @@ def _cycle(links: Iterable[Link]) -> list[Question]:
     return [Question(field="tasks", said=edges[0][0], reason=reason)]
 
 
-def _people(draft: Draft) -> dict[str, Person]:
+def _people(draft: Draft, questions: list[Question]) -> dict[str, Person]:
     """What people are compared by -> those in the list, or those on tasks as they were first named.
 
     Without a list a team has as many places as any task needs of it.
     """
-    people = {name_key(person.name): person for person in draft.people}
+    people: dict[str, Person] = {}
+    for person in draft.people:
+        known = people.setdefault(name_key(person.name), person)
+        if known is not person:
+            reason = f"{known.name!r} and {person.name!r} cannot be told apart: give one of them another name"
+            questions.append(Question(field="people", said=person.name, reason=reason))
     if not people:
         for task in draft.tasks:
             for demand in (*task.who, *(Demand(name=name) for name in task.either)):
@@ -250,13 +273,15 @@ def _strangers(draft: Draft, people: Mapping[str, Person]) -> list[Question]:
 
 def _task(task: DraftTask, people: Mapping[str, Person]) -> Task:
     who: dict[str, Demand] = {}
+    # No effort at all is a milestone's.
+    effort = task.effort or None if task.days is None else None
     for demand in task.who:
         name = people[name_key(demand.name)].name
         who.setdefault(name, Demand(name=name, units=demand.units))
     return Task(
         name=task.name,
-        days=task.length if task.days is not None or task.effort is None else None,
-        effort=task.effort if task.days is None else None,
+        days=None if effort else task.length,
+        effort=effort,
         who=tuple(who.values()),
         either=tuple(dict.fromkeys(people[name_key(name)].name for name in task.either)),
         earliest=task.earliest,

@@ -11,7 +11,7 @@ import numpy as np
 from tools.scheduler.analysis import order_of_work
 from tools.scheduler.estimates import finish_distribution
 from tools.scheduler.planning import plan_project
-from tools.scheduler.problem import plan_of, problem_of
+from tools.scheduler.problem import last_day, plan_of, problem_of
 from tools.scheduler.types import (
     QUARTERS,
     Drift,
@@ -65,14 +65,10 @@ def what_if(
     lengths[place] += quarters(days)
     _, shifted = order_of_work(problem, plan).forward(np.array(lengths)[:, None], plan.starts)
     ends = shifted[:, 0].tolist()
-    longer = request.tasks[place].model_copy(
-        update={"days": request.tasks[place].length / QUARTERS + days, "effort": None}
-    )
-    tasks = (*request.tasks[:place], longer, *request.tasks[place + 1 :])
-    changed = request.model_copy(update={"tasks": tasks})
+    changed = _longer(request, place, quarters(days))
     return Slip(
         before=answer.finish,
-        same_order=calendar.end(max(ends))[0],
+        same_order=last_day(problem, calendar, max(ends)),
         moved={
             job.name: (now - then) / QUARTERS
             for job, then, now in zip(problem.jobs, plan.ends, ends, strict=True)
@@ -81,6 +77,21 @@ def what_if(
         replanned=plan_project(changed, progress),
         request=changed,
     )
+
+
+def _longer(request: ScheduleRequest, place: int, more: int) -> ScheduleRequest:
+    """The request with a task that takes ``more`` quarters longer; what was done is less of it then."""
+    task = request.tasks[place]
+    whole = task.length + more
+    longer = task.model_copy(update={"days": whole / QUARTERS, "effort": None})
+    happened = tuple(
+        event.model_copy(update={"share": event.share * task.length / whole})
+        if event.task == task.name and event.end is None and more
+        else event
+        for event in request.happened
+    )
+    tasks = (*request.tasks[:place], longer, *request.tasks[place + 1 :])
+    return request.model_copy(update={"tasks": tasks, "happened": happened})
 
 
 def _number(request: ScheduleRequest, task: str) -> int:
@@ -93,9 +104,9 @@ def _number(request: ScheduleRequest, task: str) -> int:
 def reported(request: ScheduleRequest, answer: ScheduleAnswer, reports: Sequence[Report]) -> ScheduleRequest:
     """The request with what happened.
 
-    A task with a report began when the plan says, or on the day of the report if that is sooner; one that
-    is all done ended when the plan says, or at the end of the day of the report if that is sooner. Work that
-    has no report has not begun.
+    A task with a report began when that or else the plan says, or on the day of the report if that is sooner;
+    one that is all done ended when the report or else the plan says, or at the end of the report's day if
+    that is sooner, or if it had not begun. Work that has no report has not begun.
 
     Raises:
         KeyError: If a report names no task.
@@ -159,11 +170,14 @@ def _happened(report: Report, planned: ScheduledTask, known: Happened | None) ->
     if not 0 < report.share <= 1:
         raise ValueError(f"{report.task!r}: a share done is above 0 and at most 1, not {report.share:g}")
     start, begins = (planned.start, planned.begins) if known is None else (known.start, known.begins)
+    start, begins = report.began or (start, begins)
     if start > report.on:
         start, begins = report.on, 0
     end, ends = None, QUARTERS
     if report.share == 1:
-        end, ends = (planned.end, planned.ends) if planned.end <= report.on else (report.on, QUARTERS)
+        end, ends = report.ended or (planned.end, planned.ends)
+        if end > report.on or (end, ends) < (start, begins):
+            end, ends = report.on, QUARTERS
     return Happened(
         task=report.task,
         start=start,

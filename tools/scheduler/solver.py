@@ -1,5 +1,8 @@
 """The best schedule in the time given: finish first, then level the load, then come early.
 
+A load within somebody's capacity is level enough. Where capacities do not count, the most that people do at
+once is made small, and where there is a choice between people, the most work that one of them has.
+
 A list schedule is the first plan and the bound of the search. The stages are solved one after the other,
 each with the values of those before held.
 """

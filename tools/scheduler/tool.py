@@ -7,8 +7,10 @@ from datetime import date
 from typing import Any
 
 from tools.scheduler.arguments import ProjectArguments
+from tools.scheduler.draft import DraftLink
+from tools.scheduler.files.entries import WEEKDAYS, demand_text, link_text
 from tools.scheduler.prepare import Given, number, prepare
-from tools.scheduler.types import QUARTERS, ScheduleAnswer, ScheduleRequest
+from tools.scheduler.types import QUARTERS, Absence, ScheduleAnswer, ScheduleRequest, Task
 from tools.scheduler.verify import verify
 from tools.tool import Progress, Questions, Tool
 
@@ -45,33 +47,66 @@ def project_tool(today: Callable[[], date] = date.today, given: Given = _NOTHING
 
 
 def _constraints(request: ScheduleRequest) -> dict[str, Any]:
-    """The request in the fields of the public schema; what is at its default is left out."""
+    """The request in the fields of the public schema, and in those of a file what that has no field for.
+
+    What is at its default is left out.
+    """
     values: dict[str, Any] = {"title": request.title} if request.title else {}
     if not request.start_assumed:
         values["start"] = request.start.isoformat()
     if request.deadline is not None:
         values["deadline"] = request.deadline.isoformat()
+    if request.buffer:
+        values["buffer"] = number(request.buffer)
     after: dict[str, list[str]] = {}
     for link in request.links:
-        after.setdefault(link.after, []).append(link.before)
-    values["tasks"] = [
-        {"name": task.name, "days": number(task.length / QUARTERS if task.days is None else task.days)}
-        | ({"after": after[task.name]} if task.name in after else {})
-        | ({"who": [demand.name for demand in task.who]} if task.who else {})
-        for task in request.tasks
-    ]
+        plain = link.kind == "FS" and not link.lag
+        text = link.before if plain else link_text(DraftLink(task=link.before, kind=link.kind, lag=link.lag))
+        after.setdefault(link.after, []).append(text)
+    values["tasks"] = [_task(task, after.get(task.name, [])) for task in request.tasks]
     if request.absences:
-        values["days_off"] = [
-            {
-                "who": absence.who or "everybody",
-                "from": absence.first.isoformat(),
-                "to": absence.last.isoformat(),
-            }
-            for absence in request.absences
-        ]
+        values["days_off"] = [_absence(absence) for absence in request.absences]
     if not request.one_at_a_time:
         values["one_at_a_time"] = False
+    if teams := {person.name: person.capacity for person in request.people if person.capacity > 1}:
+        values["people"] = teams
+    if request.weekdays != tuple(range(5)):
+        values["weekdays"] = [WEEKDAYS[day] for day in request.weekdays]
+    if request.holidays:
+        values["holidays"] = True
     return values
+
+
+def _task(task: Task, after: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "name": task.name,
+        "days": number(task.length / QUARTERS if task.days is None else task.days),
+    }
+    if after:
+        values["after"] = after
+    if task.who:
+        values["who"] = [d.name if d.units == 1 else demand_text(d) for d in task.who]
+    if task.effort is not None:
+        values["effort"] = number(task.effort)
+    if task.either:
+        values["either"] = [*task.either]
+    for key, day in (("earliest", task.earliest), ("latest", task.latest)):
+        if day is not None:
+            values[key] = day.isoformat()
+    if task.priority > 1:
+        values["priority"] = task.priority
+    if task.estimate is not None:
+        values["estimate"] = {name: number(days) for name, days in task.estimate}
+    return values
+
+
+def _absence(absence: Absence) -> dict[str, Any]:
+    values = {
+        "who": absence.who or "everybody",
+        "from": absence.first.isoformat(),
+        "to": absence.last.isoformat(),
+    }
+    return values if absence.part == "day" else {**values, "part": absence.part}
 
 
 def _run(request: ScheduleRequest, progress: Progress) -> ScheduleAnswer:

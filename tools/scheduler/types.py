@@ -42,6 +42,8 @@ QUARTERS = 4
 
 LinkKind = Literal["FS", "SS", "FF", "SF"]
 
+_MAX_PLACES = 10_000  # of a team: so that the solver can count them
+
 
 def quarters(days: float) -> int:
     """Working days in quarters; a quarter begun counts."""
@@ -56,7 +58,7 @@ class Demand(_Frozen):
     """Who works on a task, and with how many of a team's places."""
 
     name: str
-    units: int = Field(default=1, ge=1)
+    units: int = Field(default=1, ge=1, le=_MAX_PLACES)
 
 
 class Estimate(_Frozen):
@@ -136,7 +138,7 @@ class Person(_Frozen):
     """A person, or a team that can work on ``capacity`` tasks at a time."""
 
     name: str = Field(min_length=1)
-    capacity: int = Field(default=1, ge=1)
+    capacity: int = Field(default=1, ge=1, le=_MAX_PLACES)
 
 
 class Absence(_Frozen):
@@ -190,11 +192,17 @@ class Happened(_Frozen):
 
 @dataclass(frozen=True)
 class Report:
-    """How far a task is: ``share`` of it (0 to 1) was done by the end of the day ``on``."""
+    """How far a task is: ``share`` of it (0 to 1) was done by the end of the day ``on``.
+
+    Attributes:
+        began, ended: Where it is known, the day on which it did, and how many quarters of that were gone.
+    """
 
     task: str
     share: float
     on: date
+    began: tuple[date, int] | None = None
+    ended: tuple[date, int] | None = None
 
 
 class ScheduledTask(_Frozen):
@@ -282,7 +290,8 @@ class Conflict(_Frozen):
     Attributes:
         wishes: Each in words; they contradict each other, and none of them can be left out of that, unless
             time ran out before all were tried.
-        changes: Single changes that would help, in words, least first.
+        changes: Single changes that would help, in words: ends to move, then days to begin before, absences,
+            capacities and links to give up.
     """
 
     wishes: tuple[str, ...]

@@ -43,7 +43,7 @@ def verify(request: ScheduleRequest, answer: ScheduleAnswer) -> tuple[Check, ...
         evidence = f"{len(asked)} tasks asked for, {len(planned)} scheduled; differing: {', '.join(missing)}"
         return (Check(constraint="tasks", satisfied=False, evidence=evidence),)
     walk = _Walk(request, answer)
-    checks = [walk.start()]
+    checks = [walk.start(), walk.finish()]
     if request.deadline is not None:
         checks.append(walk.deadline(request.deadline))
     for task in request.tasks:
@@ -115,6 +115,15 @@ class _Walk:
             evidence=f"the first task, {first.task!r}, begins on {first.start}",
         )
 
+    def finish(self) -> Check:
+        last = max(self._answer.tasks, key=_end)
+        days = len(self._between((self._request.start, 0), _end(last))) / _DAY
+        return Check(
+            constraint=f"finish {self._answer.finish}, {self._answer.days:g} working days",
+            satisfied=self._answer.finish == last.end and self._answer.days == days,
+            evidence=f"the last task, {last.task!r}, ends on {last.end}, after {days:g} working days",
+        )
+
     def deadline(self, deadline: date) -> Check:
         last = max(self._answer.tasks, key=_end)
         spare = len(self._between(_end(last), (deadline, _DAY))) / _DAY
@@ -122,7 +131,7 @@ class _Walk:
         buffer = f", {self._request.buffer:g} of them wanted" if self._request.buffer else ""
         return Check(
             constraint=f"deadline {deadline}",
-            satisfied=kept and self._answer.finish == last.end,
+            satisfied=kept,
             evidence=f"the last task, {last.task!r}, ends on {last.end}; {spare:g} working days left{buffer}",
         )
 

@@ -6,7 +6,7 @@ from datetime import date, datetime, time
 
 from tools.scheduler.types import QUARTERS, ScheduledTask
 
-__all__ = ["HOURS", "begin_of", "end_of"]
+__all__ = ["HOURS", "begin_at", "begin_of", "end_at", "end_of"]
 
 HOURS = ((time(8), time(10)), (time(10), time(12)), (time(13), time(15)), (time(15), time(17)))
 """Begin and end of each quarter."""
@@ -30,3 +30,13 @@ def begin_of(task: ScheduledTask) -> datetime:
 def end_of(task: ScheduledTask) -> datetime:
     """When a task ends."""
     return _end(task.end, task.ends)
+
+
+def begin_at(moment: datetime) -> tuple[date, int]:
+    """The day of a begin, and how many of its quarters were over."""
+    return moment.date(), sum(last <= moment.time() for _, last in HOURS)
+
+
+def end_at(moment: datetime) -> tuple[date, int]:
+    """The day of an end, and how many of its quarters had begun before."""
+    return moment.date(), sum(first < moment.time() for first, _ in HOURS)

@@ -20,6 +20,7 @@ from tools.tool import BadInput
 __all__ = [
     "COLUMNS",
     "LISTS",
+    "WEEKDAYS",
     "PlanFileError",
     "date_of",
     "demand_text",
@@ -38,6 +39,9 @@ COLUMNS = (
 
 LISTS = ("after", "who", "either")
 """Those of them that hold several names."""
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""Their names, from Monday on."""
 
 _KINDS: tuple[LinkKind, ...] = get_args(LinkKind)
 

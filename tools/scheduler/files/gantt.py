@@ -130,6 +130,7 @@ def render_gantt(
             (person, sum(load[person.name].values()), _cells(load[person.name], person.capacity, scale))
             for person in request.people
         ],
+        spare=_spare(request, answer),
         closed=_closed(request, scale),
         months=_months(scale),
         ticks=_ticks(scale),
@@ -186,6 +187,16 @@ def _cells(load: dict[date, float], capacity: int, scale: _Scale) -> list[_Cell]
         )
         for day, taken in sorted(load.items())
     ]
+
+
+def _spare(request: ScheduleRequest, answer: ScheduleAnswer) -> float:
+    """Working days between the last end and the deadline; 0 where there is none."""
+    if request.deadline is None:
+        return 0.0
+    calendar = Calendar(request.start, request.weekdays, request.absences, request.holidays)
+    last = max((task.end, task.ends) for task in answer.tasks)
+    slots = calendar.slots_before(request.deadline, QUARTERS) - calendar.slots_before(*last)
+    return max(slots, 0) / QUARTERS
 
 
 def _closed(request: ScheduleRequest, scale: _Scale) -> list[tuple[float, float]]:

@@ -8,6 +8,11 @@ from tools.scheduler.types import QUARTERS, ScheduleAnswer, ScheduledTask
 
 __all__ = ["to_mermaid"]
 
+_KEYWORDS = (
+    "acc", "axisformat", "call", "click", "dateformat", "excludes", "gantt", "href", "includes",
+    "inclusiveenddates", "section", "tickinterval", "title", "todaymarker", "topaxis", "weekday", "weekend",
+)  # fmt: skip
+
 
 def to_mermaid(answer: ScheduleAnswer, title: str) -> str:
     """A section for each group of people, a bar for each task; a quarter of a day is six hours wide."""
@@ -25,7 +30,10 @@ def _line(number: int, task: ScheduledTask) -> str:
     milestone = (task.start, task.begins) == (task.end, task.ends)
     marks = [*(["crit"] if task.critical else []), *(["milestone"] if milestone else [])]
     fields = [*marks, f"t{number}", _moment(task.start, task.begins), _moment(task.end, task.ends)]
-    return f"        {_text(task.task)} :{', '.join(fields)}"
+    name = _text(task.task)
+    # A line that begins with a word or a day of Mermaid's own would be no task.
+    mark = "- " if name.lower().startswith(_KEYWORDS) or name[:4].isdecimal() else ""
+    return f"        {mark}{name} :{', '.join(fields)}"
 
 
 def _moment(day: date, gone: int) -> str:

@@ -7,11 +7,14 @@ tied to all the tasks in it. Material and cost are left aside. ``files.xml_out``
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from itertools import product
+from typing import Literal
 from xml.etree.ElementTree import Element, ParseError
 
 import holidays
@@ -20,7 +23,7 @@ from defusedxml.ElementTree import fromstring
 from pydantic import ValidationError
 
 from tools.scheduler.draft import Draft, DraftLink, DraftTask
-from tools.scheduler.files.clock import HOURS
+from tools.scheduler.files.clock import HOURS, begin_at, end_at
 from tools.scheduler.files.entries import PlanFileError, first_problem
 from tools.scheduler.types import QUARTERS, Absence, Demand, LinkKind, Person
 
@@ -33,7 +36,10 @@ HOLIDAY = "US federal holiday"
 LINK_KINDS: tuple[LinkKind, ...] = ("FF", "FS", "SF", "SS")
 """By the number that a PredecessorLink's Type has."""
 
-_ELAPSED = range(4, 13, 2)  # duration formats that count nights and weekends
+# Formats of durations and lags, each once more where it is estimated.
+_ELAPSED = (*range(4, 13, 2), *range(36, 45, 2))  # nights and weekends count
+_PERCENT = (19, 20, 51, 52)  # of the earlier task's duration
+_EVERY_DAY, _EVERY_YEAR = (1, 7), 2  # types of a calendar's exceptions
 _STARTS, _ENDS = (2, 4), (3, 7)  # constraint types: on or not before; on or not after
 _TENTHS = 10  # link lags are in tenths of minutes
 
@@ -148,7 +154,7 @@ def _drafts(
             before = tasks.get(_whole(link, "PredecessorUID"))
             if before is None:
                 raise PlanFileError(f"{task.name!r} waits for a task that is not in the file")
-            kind, lag = _kind(link, task), _number(link, "LinkLag", 0) / _TENTHS / minutes
+            kind, lag = _kind(link, task), _lag(link, task) / minutes
             for earlier, later in product(before.leaves, task.leaves):
                 links.setdefault(later, []).append(DraftLink(task=tasks[earlier].name, kind=kind, lag=lag))
     who: dict[int, list[Demand]] = {}
@@ -171,6 +177,8 @@ def _drafts(
             latest=latest,
             priority=min(max((_whole(task.element, "Priority", 500) - 500) // 5 + 1, 1), 100),
             done=_number(task.element, "PercentComplete", 0) / 100,
+            began=begin_at(began) if (began := _moment(task.element, "ActualStart")) else None,
+            ended=end_at(ended) if (ended := _moment(task.element, "ActualFinish")) else None,
             where=f"task {_whole(task.element, 'ID', task.uid)}",
         )
 
@@ -182,6 +190,15 @@ def _kind(link: Element, task: _Read) -> LinkKind:
     return LINK_KINDS[number]
 
 
+def _lag(link: Element, task: _Read) -> float:
+    """Minutes of work between the two moments of a link."""
+    lag, unit = _number(link, "LinkLag", 0), _whole(link, "LagFormat", 7)
+    if lag and unit in (*_ELAPSED, *_PERCENT):
+        what = "a percentage" if unit in _PERCENT else "elapsed time"
+        raise PlanFileError(f"{task.name!r} has a link with a lag in {what}; only working time is planned")
+    return lag / _TENTHS
+
+
 def _duration(task: _Read) -> float:
     """Minutes of work from begin to end."""
     text = _text(task.element, "Duration") or "PT0H0M0S"
@@ -191,7 +208,7 @@ def _duration(task: _Read) -> float:
     for character in text.removeprefix("PT") if text.startswith("PT") else "?":
         if character.isdecimal() or character == ".":
             digits += character
-        elif character in "HMS" and digits:
+        elif character in "HMS" and digits.replace(".", "", 1).isdecimal():
             minutes, digits = minutes + float(digits) * {"H": 60, "M": 1, "S": 1 / 60}[character], ""
         else:
             raise PlanFileError(f"{task.name!r} has the duration {text!r}; it looks like PT16H0M0S")
@@ -237,12 +254,32 @@ def _absences(
         working = set(_working(exception)) if _whole(exception, "DayWorking", 0) else set()
         half = QUARTERS // 2
         morning, afternoon = working & set(range(half)), working & set(range(half, QUARTERS))
-        if not morning and not afternoon:
-            yield Absence(who=who, first=first, last=last)
-        elif not morning:
-            yield Absence(who=who, first=first, last=last, part="morning")
-        elif not afternoon:
-            yield Absence(who=who, first=first, last=last, part="afternoon")
+        if morning and afternoon:
+            continue
+        part: Literal["day", "morning", "afternoon"] = "day"
+        if morning or afternoon:
+            part = "afternoon" if morning else "morning"
+        for begin, end in _occurrences(exception, first, last):
+            yield Absence(who=who, first=begin, last=end, part=part)
+
+
+def _occurrences(exception: Element, first: date, last: date) -> Iterator[tuple[date, date]]:
+    """First and last days of an exception between the ends of its period: all of that, or a day each year."""
+    kind = _whole(exception, "Type", 1)
+    if first == last or (kind in _EVERY_DAY and _whole(exception, "Period", 1) <= 1):
+        yield first, last
+    elif kind == _EVERY_YEAR:
+        month, number = _whole(exception, "Month") + 1, _whole(exception, "MonthDay")
+        for year in range(first.year, last.year + 1):
+            with suppress(ValueError):  # the 29th of February of another year
+                if first <= (day := date(year, month, number)) <= last:
+                    yield day, day
+    else:
+        name = _text(exception, "Name") or "without a name"
+        raise PlanFileError(
+            f"a calendar's exception, {name}, returns neither every day nor every year on a day of a month: "
+            "only these are read"
+        )
 
 
 def _working(exception: Element) -> Iterator[int]:
@@ -271,9 +308,12 @@ def _text(element: Element, name: str) -> str:
 def _number(element: Element, name: str, default: float) -> float:
     text = _text(element, name)
     try:
-        return float(text) if text else default
-    except ValueError as error:
-        raise PlanFileError(f"{name} is a number, not {text!r}") from error
+        number = float(text) if text else default
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise PlanFileError(f"{name} is a number, not {text!r}")
+    return number
 
 
 def _whole(element: Element, name: str, default: int | None = None) -> int:
@@ -287,8 +327,13 @@ def _whole(element: Element, name: str, default: int | None = None) -> int:
 
 
 def _day(element: Element, name: str) -> date | None:
+    moment = _moment(element, name)
+    return None if moment is None else moment.date()
+
+
+def _moment(element: Element, name: str) -> datetime | None:
     text = _text(element, name)
     try:
-        return datetime.fromisoformat(text).date() if text else None
+        return datetime.fromisoformat(text) if text else None
     except ValueError as error:
         raise PlanFileError(f"{name} is a day and a time, not {text!r}") from error

@@ -63,8 +63,12 @@ def _put(parent: Element, **values: object) -> None:
 
 
 def _clean(text: str) -> str:
-    """Text without the characters that XML cannot hold."""
-    return "".join(c if c.isprintable() or c in "\t\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+    """Text without the characters that XML 1.0 cannot hold."""
+    return "".join(c if _allowed(ord(c)) else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _allowed(code: int) -> bool:
+    return code in (0x9, 0xA, 0xD) or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or code >= 0x10000
 
 
 def _at(day: date) -> str:

@@ -31,6 +31,7 @@ from tools.scheduler.draft import Draft, DraftTask
 from tools.scheduler.files.entries import (
     COLUMNS,
     LISTS,
+    WEEKDAYS,
     PlanFileError,
     date_of,
     first_problem,
@@ -42,7 +43,6 @@ from tools.scheduler.types import Absence, Person
 __all__ = ["load_yaml", "project_of", "read_yaml", "text_list"]
 
 _LINE = "\0line"  # no key of a file: YAML allows no such character
-_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _FIELDS = (
     "title", "start", "deadline", "buffer", "holidays", "weekdays", "at_once", "people", "days_off", "asof",
     "tasks",
@@ -156,10 +156,10 @@ def _flag(fields: Mapping[str, Any], key: str) -> bool:
 
 
 def _weekdays(fields: Mapping[str, Any]) -> tuple[int, ...]:
-    named = [str(day).lower()[:3] for day in text_list(fields.get("weekdays", _WEEKDAYS[:5]))]
-    if not named or not set(named) <= set(_WEEKDAYS):
-        raise PlanFileError(f"{_where(fields)}: weekdays are some of {', '.join(_WEEKDAYS)}")
-    return tuple(sorted({_WEEKDAYS.index(day) for day in named}))
+    named = [str(day).lower()[:3] for day in text_list(fields.get("weekdays", WEEKDAYS[:5]))]
+    if not named or not set(named) <= set(WEEKDAYS):
+        raise PlanFileError(f"{_where(fields)}: weekdays are some of {', '.join(WEEKDAYS)}")
+    return tuple(sorted({WEEKDAYS.index(day) for day in named}))
 
 
 def text_list(value: object) -> list[str]:
