@@ -85,7 +85,16 @@ def test_a_difference_is_shown(program):
     ]
 
 
-@pytest.mark.parametrize("kind", ["foreign", "file", "orphan", "damaged", "outside"])
+HOSTILE = {
+    "damaged": "{",
+    "outside": '{"package": "x", "files": {"../../victim": "00"}}',
+    "package outside": '{"package": "../../../victim", "files": {}}',
+    "absolute package": '{"package": "/tmp/victim", "files": {}}',
+    "package is a keyword": '{"package": "class", "files": {}}',
+}
+
+
+@pytest.mark.parametrize("kind", ["foreign", "file", "orphan", *HOSTILE])
 def test_a_folder_that_is_not_ours_is_left_alone(tmp_path, kind):
     target = tmp_path / "place"
     if kind == "file":
@@ -95,10 +104,8 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path, kind):
     else:
         target.mkdir()
         (target / "mine").write_text("mine")
-        escape = '{"package": "x", "files": {"../../victim": "00"}}'
-        text = {"damaged": "{", "outside": escape}.get(kind)
-        if text:
-            (target / MANIFEST).write_text(text)
+        if kind in HOSTILE:
+            (target / MANIFEST).write_text(HOSTILE[kind])
     before = texts(tmp_path)
     with pytest.raises(BadInput):
         write(target, "shop", FIRST)

@@ -16,11 +16,13 @@ from itertools import chain, combinations, product
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from tests.programs import KINDS, ROWS, call, needs_sandbox, python, specified, written
 from tools.code_writer.arguments import FEATURES, TYPES, CodeArguments, Entity
 from tools.code_writer.rendering import render
 from tools.code_writer.resolve import Resolved, resolve
+from tools.code_writer.specification import Specification
 from tools.code_writer.types import CodeAnswer, CodeGiven, CodeRequest
 from tools.code_writer.verify import verify
 from tools.sandbox import find_sandbox
@@ -232,6 +234,13 @@ def test_names_that_python_and_sql_keep_for_themselves(tmp_path):
 def test_what_cannot_be_built_is_asked(changes, reason):
     found = resolve(call("cli").model_copy(update=changes))
     assert isinstance(found, tuple) and reason in found[0].reason
+
+
+@pytest.mark.parametrize("package", ["../victim", "/tmp/victim", "a.b", "class", "größe", ""])
+def test_a_package_is_a_name_that_can_be_imported(package):
+    """It is a folder of the program: what a manifest says may not lead elsewhere."""
+    with pytest.raises(ValidationError, match="no name of a Python package"):
+        Specification(package=package, kind="cli", entities=())
 
 
 def test_two_hundred_kinds_of_records():

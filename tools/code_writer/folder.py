@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from tools.code_writer.specification import PackageName
 from tools.code_writer.types import Change
 from tools.tool import BadInput
 
@@ -30,7 +31,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    package: str
+    package: PackageName
     files: Mapping[str, str]
 
     @field_validator("files")
