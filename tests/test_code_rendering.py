@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from tests.programs import KINDS, ROWS, call, needs_sandbox, python, specified, written
 from tools.code_writer.arguments import FEATURES, TYPES, CodeArguments, Entity
+from tools.code_writer.names import reserved_field
 from tools.code_writer.rendering import render
 from tools.code_writer.resolve import Resolved, resolve
 from tools.code_writer.specification import Specification
@@ -120,6 +121,9 @@ NAMES = st.text(min_size=1, max_size=30) | st.sampled_from(
         "'; DROP TABLE users; --",
         "naïve",
         "ß",
+        "Item",
+        "Links",
+        "Model",
     ]
 )
 KIND_OF_FIELD = st.sampled_from(TYPES) | st.lists(
@@ -163,7 +167,7 @@ def test_every_name_becomes_safe_or_is_asked_about(arguments):
     for entity in entities:
         fields = [field.name for field in entity.fields] + [r.name for r in entity.references]
         assert entity.fields and len(set(fields)) == len(fields)
-        assert all(name.isidentifier() and not keyword.iskeyword(name) for name in fields)
+        assert all(name.isidentifier() and not reserved_field(name) for name in fields)
         for link in entity.links:
             assert link.own != link.other
         for reference in entity.references:
@@ -211,6 +215,30 @@ def test_names_that_python_and_sql_keep_for_themselves(tmp_path):
     tests = ["test_program.py", "entities/test_list_route.py", "entities/test_list_service.py"]
     tests += [f"entities/test_{name}_service.py" for name in ("order", "grosse", "people", "person")]
     tested = python(folder, "-m", "pytest", "--tb=short", *(f"tests/{name}" for name in tests))
+    assert tested.returncode == 0, tested.stdout[-4000:]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_that_the_program_has_already(kind, tmp_path):
+    """An id of an item, lists of items, pages and figures, and tables of links."""
+    names = ("Item", "Links", "Page", "Loan", "Model")
+    entities = tuple(Entity(name=name, fields={"label": "str"}) for name in names)
+    related = (
+        ("Loan", "belongs_to", "Item"),
+        ("Loan", "belongs_to", "Model"),
+        ("Links", "many_to_many", "Item"),
+        ("Item", "many_to_many", "Page"),
+    )
+    arguments = call(kind, ("pagination", "stats"), entities, related)
+    found = resolve(arguments)
+    assert isinstance(found, Resolved)
+    assert [r.name for e in found.specification.entities for r in e.references] == [
+        "loan_item_id",
+        "loan_model_id",
+    ]
+    assert "what says which Item Loan belongs to is called loan_item_id" in found.warnings
+    folder = written(tmp_path, arguments)
+    tested = python(folder, "-m", "pytest", "--tb=short")
     assert tested.returncode == 0, tested.stdout[-4000:]
 
 
