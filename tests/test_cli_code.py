@@ -39,6 +39,8 @@ class Trusting:
 
 ALL = Trusting(("kind: library", True), ("entity: Task", True), ("feature: timestamps", True))
 
+SEARCHED = Trusting(*ALL.found, ("feature: search", True))
+
 
 @pytest.fixture(autouse=True)
 def own_sessions(monkeypatch, tmp_path):
@@ -120,6 +122,13 @@ def test_a_session_revises_the_same_folder(run, tmp_path):
     assert "due: orm.Mapped" in (folder / "src/task_lib/models/task.py").read_text()
     assert any("edited by hand" in warning for warning in only_object(again)["warnings"])
     assert any("tables have changed" in warning for warning in only_object(again)["warnings"])
+    (folder / "README.md.new").write_text("half merged\n")
+    third = run("and search", "--session", "s", "--json", says=DUE + ", search", sandbox=SEARCHED)
+    assert third.exit_code == 0, third.output
+    assert (folder / "README.md.new").read_text() == "half merged\n"
+    assert "search" in (folder / "README.md.new.2").read_text()
+    said = "the new text goes into README.md.new.2, since README.md.new was edited, too"
+    assert any(said in warning for warning in only_object(third)["warnings"])
 
 
 def test_without_a_folder_nothing_is_written(run, tmp_path):

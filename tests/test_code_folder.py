@@ -68,6 +68,34 @@ def test_what_was_edited_by_hand_stays(program):
     assert (program / "README.md").read_text() == "mine\n"
 
 
+def test_a_text_beside_it_that_was_edited_stays_too(program):
+    """Somebody merges in FILE.new, or has a file of that name: the next texts go elsewhere."""
+    third, fourth = ({**SECOND, "README.md": f"{number}\n"} for number in (3, 4))
+    (program / "README.md").write_text("mine\n")
+    (program / "src/a.py").write_text("a = 2\n")
+    (program / "src/a.py.new").write_text("nobody wrote this but me\n")
+    write(program, "shop", SECOND)
+    write(program, "shop", third)
+    assert (program / "README.md.new").read_text() == "3\n", "what nobody edited is replaced"
+    (program / "README.md.new").write_text("half merged\n")
+    files = {**fourth, "src/a.py": "a = 3\n"}
+    beside = {change.path: change.beside for change in changes(program, look(program), files)}
+    assert beside == {"README.md": "README.md.new.2", "src/a.py": "src/a.py.new.2"}
+    write(program, "shop", files)
+    found = own(program)
+    assert found["README.md"] == "mine\n" and found["src/a.py"] == "a = 2\n"
+    assert found["README.md.new"] == "half merged\n" and found["README.md.new.2"] == "4\n"
+    assert found["src/a.py.new"] == "nobody wrote this but me\n" and found["src/a.py.new.2"] == "a = 3\n"
+
+
+def test_what_is_no_file_stays(program):
+    (program / "src/c.py").mkdir()
+    (program / "src/c.py/mine").write_text("mine\n")
+    write(program, "shop", SECOND)
+    assert (program / "src/c.py/mine").read_text() == "mine\n"
+    assert (program / "src/c.py.new").read_text() == SECOND["src/c.py"]
+
+
 def test_a_removed_file_is_made_again_only_where_it_changes(program):
     (program / "src/a.py").unlink()
     (program / "README.md").unlink()

@@ -1,7 +1,8 @@
 """A program's folder: written whole or not at all, and revised without touching what was edited by hand.
 
 A manifest in the folder keeps the hash of every file as it was made. A file with another hash was edited:
-it stays, and where a new text is due, that is written beside it as ``FILE.new``.
+it stays, and where a new text is due, that is written beside it as ``FILE.new``. Who edits that file, too,
+keeps it: the next text goes into ``FILE.new.2``, and so on.
 """
 
 from __future__ import annotations
@@ -27,14 +28,21 @@ MANIFEST = ".planner.json"
 
 
 class Manifest(BaseModel):
-    """What was made: the name of the package, and path -> SHA-256 of every file."""
+    """What was made.
+
+    Attributes:
+        package: The name of the package.
+        files: Path -> SHA-256 of every file.
+        beside: The same of the texts that were written beside edited files.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     package: PackageName
     files: Mapping[str, str]
+    beside: Mapping[str, str] = {}
 
-    @field_validator("files")
+    @field_validator("files", "beside")
     @classmethod
     def _inside(cls, files: Mapping[str, str]) -> Mapping[str, str]:
         for name in files:
@@ -81,7 +89,8 @@ def changes(folder: Path | None, before: Manifest | None, files: Mapping[str, st
         if there == wanted or known.get(path) == wanted:
             continue  # it is so already, or what was edited is not to change
         if there is not None and there != known.get(path):
-            found.append(Change(path=path, kind="conflict"))
+            beside = "" if wanted is None else _beside(folder, path, wanted, before)
+            found.append(Change(path=path, kind="conflict", beside=beside))
         elif wanted is None:
             if there is not None:
                 found.append(Change(path=path, kind="removed"))
@@ -97,9 +106,9 @@ def diff(folder: Path | None, files: Mapping[str, str], found: tuple[Change, ...
         there = folder / change.path if folder is not None else None
         old = there.read_text("utf-8", "replace") if there is not None and there.is_file() else ""
         new = files.get(change.path, "")
-        target = f"{change.path}.new" if change.kind == "conflict" else change.path
+        target = f"b/{change.beside or change.path}"
         lines += difflib.unified_diff(
-            old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{change.path}", f"b/{target}"
+            old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{change.path}", target
         )
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
@@ -116,13 +125,18 @@ def write(folder: Path, package: str, files: Mapping[str, str]) -> list[Path]:
     """
     before = look(folder)
     found = changes(folder, before, files)
-    made = Manifest(package=package, files={path: _hash(text) for path, text in sorted(files.items())})
-    texts = {_target(change): files[change.path] for change in found if change.path in files}
+    texts = {change.beside or change.path: files[change.path] for change in found if change.path in files}
+    beside = {change.beside: _hash(files[change.path]) for change in found if change.beside}
+    made = Manifest(
+        package=package,
+        files={path: _hash(text) for path, text in sorted(files.items())},
+        beside={**(before.beside if before else {}), **beside},
+    )
     texts[MANIFEST] = made.model_dump_json(indent=1) + "\n"
     gone = [change.path for change in found if change.kind == "removed"]
     place = folder.absolute()
     try:
-        with _beside(place) as new:
+        with _temporary(place) as new:
             for path, text in texts.items():
                 (new / path).parent.mkdir(parents=True, exist_ok=True)
                 (new / path).write_text(text, encoding="utf-8")
@@ -135,8 +149,14 @@ def write(folder: Path, package: str, files: Mapping[str, str]) -> list[Path]:
     return [folder / path for path in texts if path != MANIFEST]
 
 
-def _target(change: Change) -> str:
-    return f"{change.path}.new" if change.kind == "conflict" else change.path
+def _beside(folder: Path | None, path: str, wanted: str, before: Manifest | None) -> str:
+    """A file for the new text of an edited one: a free name, or one that holds what was put there by us."""
+    known = before.beside if before else {}
+    name, number = f"{path}.new", 1
+    while _hash_of(folder, name) not in (None, wanted, known.get(name)):
+        number += 1
+        name = f"{path}.new.{number}"
+    return name
 
 
 def _exchange(place: Path, new: Path, paths: list[str], gone: list[str]) -> None:
@@ -163,7 +183,7 @@ def _exchange(place: Path, new: Path, paths: list[str], gone: list[str]) -> None
 
 
 @contextmanager
-def _beside(place: Path) -> Iterator[Path]:
+def _temporary(place: Path) -> Iterator[Path]:
     """A folder on the same file system, removed at the end if it is still there."""
     name = tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent)
     try:
@@ -178,7 +198,10 @@ def _hash(text: str) -> str:
 
 
 def _hash_of(folder: Path | None, path: str) -> str | None:
+    """The hash of a file; None where there is nothing, empty where there is something that cannot be read."""
     try:
         return None if folder is None else hashlib.sha256((folder / path).read_bytes()).hexdigest()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError:
+        return ""
