@@ -148,28 +148,105 @@ def test_a_closed_folder(tmp_path):
     tmp_path.chmod(0o700)
 
 
-@pytest.mark.parametrize("calls_before", range(8))
-@pytest.mark.parametrize("fresh", [True, False])
-def test_a_full_disk_leaves_everything_as_it_was(program, tmp_path, monkeypatch, calls_before, fresh):
-    """Whatever step fails: making the files, or putting them in place."""
-    target = tmp_path / "other" if fresh else program
-    before, count = texts(tmp_path), [0]
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_empty_folder_in_a_closed_one(tmp_path):
+    (tmp_path / "program").mkdir()
+    tmp_path.chmod(0o500)
+    write(tmp_path / "program", "shop", FIRST)
+    tmp_path.chmod(0o700)
+    assert own(tmp_path / "program") == FIRST
+
+
+def test_an_empty_folder_stays_the_same_folder(tmp_path, monkeypatch):
+    """Somebody stands in it, it is a mount point, or others may read it: it is filled, not replaced."""
+    target = tmp_path / "empty"
+    target.mkdir(0o750)
+    before = target.stat()
+    monkeypatch.chdir(target)
+    write(Path(), "shop", FIRST)
+    after = target.stat()
+    assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
+    assert own(target) == FIRST
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_a_link_to_a_folder(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "missing"):
+        (tmp_path / f"to {name}").symlink_to(name)
+        write(tmp_path / f"to {name}", "shop", FIRST)
+        assert own(tmp_path / name) == FIRST
+        assert (tmp_path / f"to {name}").is_symlink()
+
+
+def test_what_a_killed_writing_left_is_no_program(tmp_path):
+    (tmp_path / ".planner-abc" / "new").mkdir(parents=True)
+    (tmp_path / ".planner-abc" / "new" / "README.md").write_text("half")
+    write(tmp_path, "shop", FIRST)
+    assert (tmp_path / "README.md").read_text() == FIRST["README.md"]
+
+
+def failing_at(monkeypatch, call, error, late):
+    """Let one call of those that make files or put them in place fail, before or after what it does.
+
+    How many there were is counted.
+    """
+    count = [0]
 
     def failing(real):
         def step(*args, **options):
             count[0] += 1
-            if count[0] == calls_before + 1:
-                raise OSError(28, "No space left on device")
-            return real(*args, **options)
+            failing = count[0] == call
+            if failing and not late:
+                raise error
+            done = real(*args, **options)
+            if failing:
+                raise error
+            return done
 
         return step
 
     monkeypatch.setattr(os, "rename", failing(os.rename))
     monkeypatch.setattr(Path, "write_text", failing(Path.write_text))
+    return count
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("call", range(1, 12))
+@pytest.mark.parametrize(
+    ("kind", "late"), [("missing", False), ("empty", False), ("program", False), ("program", True)]
+)
+def test_a_full_disk_leaves_everything_as_it_was(program, tmp_path, monkeypatch, call, kind, late, error):
+    """Whatever step fails, or is interrupted: making the files, or putting them in place."""
+    target = tmp_path / kind
+    if kind == "empty":
+        target.mkdir()
+    before, folders = texts(tmp_path), sorted(tmp_path.rglob("*"))
+    count = failing_at(monkeypatch, call, error, late)
     try:
         write(target, "shop", SECOND)
-    except OSError as error:
-        assert "No space left" in str(error)
-        assert texts(tmp_path) == before
+    except (OSError, KeyboardInterrupt) as raised:
+        assert str(error) in str(raised)
+        assert texts(tmp_path) == before and sorted(tmp_path.rglob("*")) == folders
     else:
-        assert count[0] <= calls_before, "the failure was swallowed"
+        assert count[0] < call, "the failure was swallowed"
+
+
+def test_what_cannot_be_put_back_is_kept_and_said(program, monkeypatch):
+    """The rest is put back all the same."""
+    before = own(program)
+    real = os.rename
+
+    def rename(source, target):
+        if str(source).endswith("new/src/c.py"):
+            raise OSError(28, "No space left on device")
+        if str(source).endswith("old/README.md"):
+            raise OSError(5, "Input/output error")
+        return real(source, target)
+
+    monkeypatch.setattr(os, "rename", rename)
+    with pytest.raises(OSError, match=r"No space left.*could not be put back are in") as raised:
+        write(program, "shop", SECOND)
+    place = Path(str(raised.value).rpartition(" in ")[2])
+    assert (place / "README.md").read_text() == before.pop("README.md")
+    assert {path: (program / path).read_text() for path in before} == before

@@ -12,8 +12,9 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
@@ -25,6 +26,9 @@ from tools.tool import BadInput
 __all__ = ["MANIFEST", "Manifest", "changes", "diff", "look", "write"]
 
 MANIFEST = ".planner.json"
+
+# Where a program is made before it is put in its place, and what was there is kept until it is.
+_WORK, _NEW, _OLD = ".planner-", "new", "old"
 
 
 class Manifest(BaseModel):
@@ -55,11 +59,13 @@ class Manifest(BaseModel):
 def look(folder: Path) -> Manifest | None:
     """The manifest of a program that stands in a folder; None where the folder is empty or missing.
 
+    What a writing that was killed left behind does not count.
+
     Raises:
         BadInput: If the folder holds something else, or cannot be read and written.
     """
     if not folder.exists():
-        parent = folder.absolute().parent
+        parent = _real(folder).parent
         if not parent.is_dir():
             raise BadInput(f"cannot write {folder}: there is no folder {parent}")
         if not os.access(parent, os.W_OK | os.X_OK):
@@ -69,7 +75,7 @@ def look(folder: Path) -> Manifest | None:
         raise BadInput(f"cannot write {folder}: it is not a folder")
     if not os.access(folder, os.W_OK | os.X_OK | os.R_OK):
         raise BadInput(f"cannot write {folder}: no permission to write in it")
-    if not any(folder.iterdir()):
+    if all(entry.name.startswith(_WORK) for entry in folder.iterdir()):
         return None
     try:
         return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
@@ -121,7 +127,8 @@ def write(folder: Path, package: str, files: Mapping[str, str]) -> list[Path]:
 
     Raises:
         BadInput: See ``look``.
-        OSError: If something cannot be written; the folder is then as it was.
+        OSError: If something cannot be written; the folder is then as it was, or the message says where
+            files are that could not be put back.
     """
     before = look(folder)
     found = changes(folder, before, files)
@@ -134,16 +141,12 @@ def write(folder: Path, package: str, files: Mapping[str, str]) -> list[Path]:
     )
     texts[MANIFEST] = made.model_dump_json(indent=1) + "\n"
     gone = [change.path for change in found if change.kind == "removed"]
-    place = folder.absolute()
+    place = _real(folder)
     try:
-        with _temporary(place) as new:
-            for path, text in texts.items():
-                (new / path).parent.mkdir(parents=True, exist_ok=True)
-                (new / path).write_text(text, encoding="utf-8")
-            if before is None:
-                os.rename(new, place)
-            else:
-                _exchange(place, new, [*texts], gone)
+        if place.exists():
+            _exchange(place, texts, gone)
+        else:
+            _appear(place, texts)
     except OSError as error:
         raise OSError(f"cannot write the program in {folder}: {error}") from error
     return [folder / path for path in texts if path != MANIFEST]
@@ -159,38 +162,70 @@ def _beside(folder: Path | None, path: str, wanted: str, before: Manifest | None
     return name
 
 
-def _exchange(place: Path, new: Path, paths: list[str], gone: list[str]) -> None:
-    """Put files where they belong; if that fails on the way, everything is as it was."""
-    old = new / ".old"
-    moved: list[str] = []
-    placed: list[str] = []
-    try:
-        for path in [*paths, *gone]:
-            if (place / path).exists():
-                (old / path).parent.mkdir(parents=True, exist_ok=True)
-                os.rename(place / path, old / path)
-                moved.append(path)
-        for path in paths:
-            (place / path).parent.mkdir(parents=True, exist_ok=True)
-            os.rename(new / path, place / path)
-            placed.append(path)
-    except OSError:
-        for path in placed:
-            (place / path).unlink()
-        for path in moved:
-            os.rename(old / path, place / path)
-        raise
+def _appear(place: Path, texts: Mapping[str, str]) -> None:
+    """Make a folder that is missing."""
+    with _temporary(place.parent) as work:
+        _fill(work / _NEW, texts)
+        os.rename(work / _NEW, place)
+
+
+def _exchange(place: Path, texts: Mapping[str, str], gone: Sequence[str]) -> None:
+    """Put files into a folder and take others out of it; if that fails midway, everything is as it was."""
+    with _temporary(place) as work:
+        _fill(work / _NEW, texts)
+        undo: list[Callable[[], object]] = []  # each is known before what it undoes is done
+        try:
+            for path in [*texts, *gone]:
+                if os.path.lexists(place / path):
+                    old = work / _OLD / path
+                    old.parent.mkdir(parents=True, exist_ok=True)
+                    undo.append(partial(_put_back, old, place / path))
+                    os.rename(place / path, old)
+            for path in texts:
+                for folder in reversed([above for above in (place / path).parents if not above.exists()]):
+                    undo.append(folder.rmdir)
+                    folder.mkdir()
+                undo.append(partial((place / path).unlink, missing_ok=True))
+                os.rename(work / _NEW / path, place / path)
+        except BaseException:
+            for step in reversed(undo):
+                with suppress(OSError):  # what cannot be undone must not keep the rest from it
+                    step()
+            raise
+
+
+def _put_back(old: Path, path: Path) -> None:
+    if os.path.lexists(old):
+        os.rename(old, path)
+
+
+def _fill(folder: Path, texts: Mapping[str, str]) -> None:
+    for path, text in texts.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
 
 
 @contextmanager
-def _temporary(place: Path) -> Iterator[Path]:
-    """A folder on the same file system, removed at the end if it is still there."""
-    name = tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent)
+def _temporary(folder: Path) -> Iterator[Path]:
+    """A folder in another one, removed at the end, but not while it holds what could not be put back."""
+    work = Path(tempfile.mkdtemp(prefix=_WORK, dir=folder))
+    kept = False
     try:
-        os.chmod(name, 0o755)
-        yield Path(name)
+        yield work
+    except BaseException as error:
+        kept = any(files for _, _, files in os.walk(work / _OLD))
+        if kept:
+            why = str(error) or type(error).__name__
+            raise OSError(f"{why}; files that could not be put back are in {work / _OLD}") from error
+        raise
     finally:
-        shutil.rmtree(name, ignore_errors=True)
+        if not kept:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _real(folder: Path) -> Path:
+    """The folder itself, where links lead to it."""
+    return Path(os.path.realpath(folder))
 
 
 def _hash(text: str) -> str:
