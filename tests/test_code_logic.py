@@ -12,7 +12,7 @@ import pytest
 
 from lpm_model.sampling import Sampling
 from planner.code_models import Endpoint, LocalModel, chosen_model, reading_base
-from tests.programs import call, needs_sandbox, python
+from tests.programs import call, needs_sandbox, python, specified
 from tests.talking import TOKENIZER, save_base, talking_model
 from tools.code_writer.folder import write
 from tools.code_writer.logic import (
@@ -20,6 +20,7 @@ from tools.code_writer.logic import (
     ModelRepairer,
     Proposed,
     Task,
+    Written,
     body_of,
     judged,
     module_text,
@@ -27,6 +28,7 @@ from tools.code_writer.logic import (
     write_bodies,
 )
 from tools.code_writer.logic.bodies import imports_of
+from tools.code_writer.rendering import render
 from tools.code_writer.tool import code_tool
 from tools.code_writer.types import CodeAnswer, CodeGiven, CodeRequest
 from tools.code_writer.verify import NOT_RUN
@@ -249,6 +251,35 @@ def test_style_and_types_count_too():
     model = Scripted(late_fee=[[ugly], [FEE]], due=[[DUE]])
     (fee, _), _ = functions_written(model, find_sandbox(), complains=complains)
     assert fee.body == FEE and model.asked[1].failed == Failed(ugly, 3, "mypy: wrong")
+
+
+def test_imports_that_only_examples_need_stay(tmp_path):
+    """Or that the body needs that is still to be written."""
+    text = """import math
+import datetime as dt
+
+def area(radius: float) -> float:
+    '''
+    >>> area(2) == 4 * math.pi
+    True
+    '''
+
+def year(days: int) -> int: ...
+assert year(0) > 2000
+"""
+    body = "    return 3.141592653589793 * radius**2"
+    done = [
+        Written(name="area", state="written", body=body),
+        Written(name="year", state="stub", reason="no body"),
+    ]
+    for path, content in render(specified(call("library")), read_logic(text), done).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(content)
+    tested = python(tmp_path, "-m", "pytest", "tests/test_logic.py")
+    assert tested.returncode == 0 and "1 passed, 1 xfailed" in tested.stdout, tested.stdout[-4000:]
+    (logic,) = tmp_path.glob("src/*/logic.py")
+    assert "import datetime as dt\nimport math\n" in logic.read_text()
+    assert python(tmp_path, "-m", "ruff", "check").returncode == 0
 
 
 ONLY_FEE = FILE[: FILE.index("def due")] + "assert late_fee(0) == 0\n"
