@@ -242,6 +242,54 @@ def test_names_that_the_program_has_already(kind, tmp_path):
     assert tested.returncode == 0, tested.stdout[-4000:]
 
 
+ASKED_OVER_HTTP = r"""
+import sys
+from fastapi.testclient import TestClient
+from author_api.main import app
+
+BAD = [
+    '{"price": 1e999}', '{"price": NaN}', '{"name": "\\ud800"}', '{"\\ud800": 1}',
+    '{"added": "0001-01-01T00:00:00+14:00"}',
+]
+with TestClient(app) as client:
+    for text in BAD:
+        answer = client.post("/authors", content=text)
+        print(answer.status_code, sorted(answer.json()["detail"][0]))
+    answer = client.get("/authors", params={"added_min": "0001-01-01T00:00:00+14:00"})
+    print(answer.status_code, answer.json()["detail"][0]["loc"])
+"""
+
+
+def test_an_api_refuses_what_it_cannot_send_back(tmp_path):
+    fields = {"name": "str", "price": "float", "added": "datetime"}
+    folder = written(tmp_path, call("rest_api", ("filter",), (Entity(name="Author", fields=fields),), ()))
+    done = python(folder, "-c", ASKED_OVER_HTTP, PYTHONPATH="src", AUTHOR_API_DATABASE="a.sqlite")
+    expected = ["422 ['loc', 'msg', 'type']"] * 5 + ["422 ['query', 'added_min']"]
+    assert done.stdout.splitlines() == expected, done.stderr[-4000:]
+
+
+def test_numbers_that_no_record_has(tmp_path):
+    """They are greater than what SQLite holds."""
+    folder = written(tmp_path, call("cli"))
+    words = ("book", "show"), ("book", "edit"), ("book", "remove"), ("book", "link-author", 1)
+    for word in words:
+        done = python(folder, "-m", "author_cli.main", *word, 10**20, PYTHONPATH="src")
+        assert done.returncode == 2 and "Invalid value for" in done.stderr, done.stderr[-4000:]
+    script = """
+from author_cli import database, errors, migrate
+from author_cli.services.author import AuthorService
+from pathlib import Path
+from sqlalchemy import orm
+migrate.migrate(Path("a.sqlite"))
+with orm.Session(database.make_engine(Path("a.sqlite"))) as session:
+    try:
+        AuthorService(session).get(10**20)
+    except errors.NotFound as error:
+        print(error)
+"""
+    assert "there is no author" in python(folder, "-c", script, PYTHONPATH="src").stdout
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
