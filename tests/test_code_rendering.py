@@ -268,6 +268,29 @@ def test_an_api_refuses_what_it_cannot_send_back(tmp_path):
     assert done.stdout.splitlines() == expected, done.stderr[-4000:]
 
 
+EXPORTED = """
+import csv, io
+from author_lib import AuthorCreate, AuthorQuery, Store
+
+with Store("a.sqlite") as store:
+    for name in ("=1+1", "+1", "-1", "@SUM(A1)", "\\t=1", "\\r=1", "\\n=1", "a=1", "1-1"):
+        store.authors.create(AuthorCreate(name=name, born=-5, rating=-0.5))
+    header, *rows = csv.reader(io.StringIO("".join(store.authors.export_csv(AuthorQuery())), newline=""))
+    print([dict(zip(header, row))["name"] for row in rows])
+    print({(dict(zip(header, row))["born"], dict(zip(header, row))["rating"]) for row in rows})
+"""
+
+
+def test_a_csv_file_holds_no_formulas_but_every_number(tmp_path):
+    fields = {"name": "str", "born": "int", "rating": "float"}
+    arguments = call("library", ("csv_export",), (Entity(name="Author", fields=fields),), ())
+    done = python(written(tmp_path, arguments), "-c", EXPORTED, PYTHONPATH="src")
+    names, numbers = done.stdout.splitlines()
+    cells = ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\t=1", "'\r=1", "'\n=1", "a=1", "1-1"]
+    assert ast.literal_eval(names) == cells
+    assert ast.literal_eval(numbers) == {("-5", "-0.5")}
+
+
 def test_numbers_that_no_record_has(tmp_path):
     """They are greater than what SQLite holds."""
     folder = written(tmp_path, call("cli"))
