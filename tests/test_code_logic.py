@@ -5,6 +5,7 @@ The local model is a tiny real decoder, and the endpoint a real server on this m
 """
 
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -136,6 +137,10 @@ def test_a_file_is_read():
         ("def f(x: int) -> int: ...\n", "no example and no test"),
         ("def f(x) -> int:\n    '''\n    >>> f(1)\n    1\n    '''\n", "type of x"),
         ("def f(x: int):\n    '''\n    >>> f(1)\n    1\n    '''\n", "what it returns"),
+        (
+            "def f(x: int) -> int:\n    '''\n    >>> f(1)  # doctest: +SKIP\n    1\n    '''\n",
+            "no example and no test",
+        ),
         ("def f(x: int) -> int:\n    '''\n    >>>f(1)\n    1\n    '''\n", "cannot be read"),
         ("import numpy\n", "line 1: numpy is not in Python's standard library"),
         ("from . import other\n", "not in Python's standard library"),
@@ -189,6 +194,14 @@ def test_a_body_is_judged_by_what_it_does(body, passed, reason):
     else:
         assert failed is not None and failed.body == body
         assert reason in failed.reason and failed.passed == passed
+
+
+@needs_sandbox
+def test_an_example_to_be_skipped_does_not_count():
+    logic = read_logic(FILE.replace(">>> late_fee(3)\n", ">>> late_fee(3)  # doctest: +SKIP\n"))
+    sandbox = find_sandbox()
+    assert sandbox is not None and logic.functions[0].examples == 1
+    assert judged(logic, {}, logic.functions[0], FEE, sandbox) is None
 
 
 @needs_sandbox
@@ -438,6 +451,25 @@ def test_an_endpoint_that_fails(served, reply, reason):
         Endpoint(address, "big").propose(task(), 1)
 
 
+def test_an_endpoint_that_does_not_speak_http():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            with server.accept()[0] as asking:
+                asking.recv(65_536)
+                asking.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(OSError, match="cannot be asked"):
+            Endpoint(f"http://127.0.0.1:{server.getsockname()[1]}/v1", "big").propose(task(), 1)
+
+
+@pytest.mark.parametrize("address", ["http://a b/v1", "http://a..b/v1", "http://127.0.0.1:9/ä/v1"])
+def test_an_endpoint_whose_address_is_not_possible(address):
+    with pytest.raises(OSError, match="cannot be asked"):
+        Endpoint(address, "big").propose(task(), 1)
+
+
 def test_an_endpoint_that_is_not_there():
     with pytest.raises(OSError, match="cannot be asked"):
         Endpoint("http://127.0.0.1:9/v1", "big").propose(task(), 1)
@@ -449,6 +481,8 @@ def test_an_endpoint_that_is_not_there():
         ("ftp://here/v1", "big", "no address"),
         ("nowhere", "big", "no address"),
         ("http://[", "big", "no address"),
+        ("http://localhost:80a/v1", "big", "no address"),
+        ("http://localhost:65536/v1", "big", "no address"),
         ("http://here/v1", None, "which of its models"),
         (None, "big", "no endpoint"),
     ],
