@@ -291,6 +291,53 @@ def test_a_csv_file_holds_no_formulas_but_every_number(tmp_path):
     assert ast.literal_eval(numbers) == {("-5", "-0.5")}
 
 
+LOCKED = """
+import sqlite3
+import sqlalchemy as sa
+from author_lib import AuthorCreate, AuthorQuery, AuthorUpdate, NotAllowed, Store, TagCreate
+
+@sa.event.listens_for(sa.Engine, "connect")
+def impatient(connection, record):
+    connection.execute("PRAGMA busy_timeout = 1")
+
+with Store("a.sqlite") as store:
+    store.register("ada", "correct horse")
+    store.log_in("ada", "correct horse")
+    authors, tag = store.authors, store.tags.create(TagCreate(name="t")).id
+    made = authors.create(AuthorCreate(name="one")).id
+    authors.link_tag(made, tag)
+    other = sqlite3.connect("a.sqlite", isolation_level=None)
+    for change in (
+        lambda: authors.create(AuthorCreate(name="two")),
+        lambda: authors.update(made, AuthorUpdate(name="two")),
+        lambda: authors.delete(made),
+        lambda: authors.link_tag(made, tag),
+        lambda: authors.unlink_tag(made, tag),
+        lambda: store.register("bob", "correct horse"),
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        try:
+            change()
+        except sa.exc.OperationalError as error:
+            print("locked" in str(error), end=" ")
+        other.execute("ROLLBACK")
+        print([author.name for author in authors.find(AuthorQuery())], len(authors.list_tags(made)))
+    store.log_out()
+    try:
+        authors.find(AuthorQuery())
+    except NotAllowed as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("features", [("auth",), ("auth", "soft_delete")])
+def test_a_library_is_of_use_after_an_error_and_of_none_after_log_out(tmp_path, features):
+    entities = tuple(Entity(name=name, fields={"name": "str"}) for name in ("Author", "Tag"))
+    arguments = call("library", features, entities, (("Author", "many_to_many", "Tag"),))
+    done = python(written(tmp_path, arguments), "-c", LOCKED, PYTHONPATH="src")
+    assert done.stdout.splitlines() == ["True ['one'] 1"] * 6 + ["log in first"], done.stderr[-4000:]
+
+
 def test_numbers_that_no_record_has(tmp_path):
     """They are greater than what SQLite holds."""
     folder = written(tmp_path, call("cli"))
