@@ -338,6 +338,54 @@ def test_a_library_is_of_use_after_an_error_and_of_none_after_log_out(tmp_path, 
     assert done.stdout.splitlines() == ["True ['one'] 1"] * 6 + ["log in first"], done.stderr[-4000:]
 
 
+KEYS = """
+import os
+import secrets
+from pathlib import Path
+from author_cli.errors import ProgramError
+from author_cli.settings import Settings
+
+def interrupted(count):
+    raise KeyboardInterrupt
+
+settings, file = Settings(database=Path("a.sqlite")), Path("a.key")
+token_hex, link = secrets.token_hex, os.link
+secrets.token_hex = interrupted
+try:
+    settings.signing_key()
+except KeyboardInterrupt:
+    print(*Path().glob("*.key"))
+secrets.token_hex = token_hex
+key = settings.signing_key()
+print(len(key), settings.signing_key() == key, oct(file.stat().st_mode & 0o777), *Path().glob("*.key"))
+file.unlink()
+
+def late(source, target):
+    file.write_text("of another process")
+    link(source, target)
+
+os.link = late
+print(settings.signing_key(), *Path().glob("*.key"))
+file.write_text("\\n")
+try:
+    print(settings.signing_key())
+except ProgramError as error:
+    print(error)
+"""
+
+
+def test_the_key_of_tokens_is_whole_or_refused(tmp_path):
+    """Whoever knows that it is empty can sign a token for anybody."""
+    arguments = call("cli", ("auth",), (Entity(name="Author", fields={"name": "str"}),), ())
+    done = python(written(tmp_path, arguments), "-c", KEYS, PYTHONPATH="src")
+    assert done.stdout.splitlines() == [
+        "",
+        "64 True 0o600 a.key",
+        "of another process a.key",
+        "a.key is empty: remove it, and a key is made when one is needed",
+    ], done.stderr[-4000:]
+
+
 def test_numbers_that_no_record_has(tmp_path):
     """They are greater than what SQLite holds."""
     folder = written(tmp_path, call("cli"))
