@@ -5,6 +5,7 @@ A base needs no adapter here: it continues the function's head as text in its wi
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import urllib.error
@@ -156,11 +157,11 @@ class Endpoint:
     def __init__(self, address: str, model: str, key: str | None = None) -> None:
         try:
             parts = urllib.parse.urlsplit(address)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname)
-        except ValueError:
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # of the port, too
             usable = False
         if not usable:
-            raise BadInput(f"{address!r} is no address of an endpoint: it begins with http:// or https://")
+            raise BadInput(f"{address!r} is no address of an endpoint: it is like http://localhost:8000/v1")
         self._address, self._model, self._key = address.rstrip("/"), model, key
         self.name = f"{model} at {parts.hostname}"
 
@@ -199,7 +200,7 @@ class Endpoint:
             raise OSError(
                 f"the endpoint {self._address} does not answer in OpenAI's form: {error.errors()[0]['msg']}"
             ) from error
-        except OSError as error:
+        except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise OSError(f"the endpoint {self._address} cannot be asked: {error}") from error
 
 

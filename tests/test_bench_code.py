@@ -19,8 +19,9 @@ from planner.reader import Usage
 from tests.fakes import FakeReader
 from tests.programs import needs_sandbox
 from tests.talking import save_base, talking_model
+from tools.code_writer import rendering
 from tools.code_writer.arguments import CodeArguments
-from tools.code_writer.rendering import files_about, render
+from tools.code_writer.rendering import RenderError, files_about, render
 from tools.code_writer.resolve import Resolved, resolve
 from tools.sandbox import find_sandbox
 
@@ -113,6 +114,20 @@ def test_what_was_not_understood_is_no_program(read):
     found = build(read, TRUE, sandbox)
     assert not found.built and not found.complete
     assert found.present["fields"] == (0, 3)
+
+
+@needs_sandbox
+def test_a_program_that_cannot_be_rendered_is_no_program(monkeypatch):
+    """The others are measured all the same."""
+
+    def refuses(folder, *words):
+        raise RenderError("ruff check: F811 redefined")
+
+    monkeypatch.setattr(rendering, "_run", refuses)
+    sandbox = find_sandbox()
+    assert sandbox is not None
+    found = build(TRUE, TRUE, sandbox)
+    assert not found.built and found.present["entities"] == (0, 2)
 
 
 def bench(*words):

@@ -1,6 +1,7 @@
 """The command line of programs: outcomes, one JSON object, folders, sessions, bad input; a real sandbox."""
 
 import json
+import os
 from functools import partial
 
 import pytest
@@ -10,13 +11,15 @@ import cli
 from planner import Planner, code_models
 from planner import agent as agents
 from tests.fakes import NOTHING, FakeReader, Says
-from tests.programs import needs_sandbox
+from tests.programs import needs_sandbox, specified
 from tools.code_writer import rendering
+from tools.code_writer.arguments import CodeArguments, Entity
 from tools.code_writer.logic import Proposed
 from tools.code_writer.tool import code_tool
-from tools.code_writer.verify import NOT_RUN
+from tools.code_writer.types import CodeAnswer, CodeGiven, CodeRequest
+from tools.code_writer.verify import NOT_RUN, verify
 from tools.sandbox import Outcome, find_sandbox
-from tools.tool import Spent
+from tools.tool import Spent, silent
 
 TASKS = "code | build library | entity Task; title str, done bool"
 DUE = "code | build library | entity Task; title str, done bool, due date | with timestamps"
@@ -33,11 +36,18 @@ class Trusting:
 
     def run(self, command, folder, *, limits=None, readable=(), environment=None):
         self.ran.append(sorted(str(path.relative_to(folder)) for path in folder.rglob("*.py")))
+        if "probe.py" in command:
+            self.answer(folder / command[-1])
+        return Outcome(0, "3 passed\n", 0.1, None)
+
+    def answer(self, file):
         said = [{"constraint": what, "satisfied": good, "evidence": "seen"} for what, good in self.found]
-        return Outcome(0, "3 passed\n" if "pytest" in command else json.dumps(said), 0.1, None)
+        file.write_text(json.dumps(said))
 
 
 ALL = Trusting(("kind: library", True), ("entity: Task", True), ("feature: timestamps", True))
+
+SEARCHED = Trusting(*ALL.found, ("feature: search", True))
 
 
 @pytest.fixture(autouse=True)
@@ -120,6 +130,13 @@ def test_a_session_revises_the_same_folder(run, tmp_path):
     assert "due: orm.Mapped" in (folder / "src/task_lib/models/task.py").read_text()
     assert any("edited by hand" in warning for warning in only_object(again)["warnings"])
     assert any("tables have changed" in warning for warning in only_object(again)["warnings"])
+    (folder / "README.md.new").write_text("half merged\n")
+    third = run("and search", "--session", "s", "--json", says=DUE + ", search", sandbox=SEARCHED)
+    assert third.exit_code == 0, third.output
+    assert (folder / "README.md.new").read_text() == "half merged\n"
+    assert "search" in (folder / "README.md.new.2").read_text()
+    said = "the new text goes into README.md.new.2, since README.md.new was edited, too"
+    assert any(said in warning for warning in only_object(third)["warnings"])
 
 
 def test_without_a_folder_nothing_is_written(run, tmp_path):
@@ -144,6 +161,27 @@ def test_a_probe_that_asks_too_little_is_noticed(run):
         "satisfied": False,
         "evidence": "checks are missing",
     }
+
+
+@pytest.mark.parametrize("kind", ["nothing", "link", "pipe", "folder", "endless"])
+def test_only_a_plain_file_of_checks_is_read(run, tmp_path, kind):
+    class Laying(Trusting):
+        def answer(self, file):
+            if kind == "link":
+                super().answer(tmp_path / "elsewhere")
+                file.symlink_to(tmp_path / "elsewhere")
+            elif kind == "pipe":
+                os.mkfifo(file)
+            elif kind == "folder":
+                file.mkdir()
+            elif kind == "endless":
+                super().answer(file)
+                file.write_text(file.read_text() + " " * 10_000_000)
+
+    result = run("anything", "--json", says=DUE, sandbox=Laying(*ALL.found))
+    assert result.exit_code == 3
+    broken = [check["constraint"] for check in only_object(result)["checks"] if not check["satisfied"]]
+    assert broken == ["it answers"]
 
 
 def test_without_a_sandbox_nothing_is_run(run, tmp_path):
@@ -276,24 +314,40 @@ def test_a_program_with_everything_does_what_was_asked(run, tmp_path, kind):
     assert len(checks) == 2 + 1 + 3 + 3 + 8
 
 
-@needs_sandbox
-def test_a_broken_program_is_found_out(tmp_path):
-    """The probe believes the program, not what was rendered."""
-    from tests.programs import specified
-    from tools.code_writer.arguments import CodeArguments, Entity
-    from tools.code_writer.types import CodeAnswer, CodeGiven, CodeRequest
-    from tools.code_writer.verify import verify
-    from tools.tool import silent
+SHORT = CodeArguments(kind="library", entities=(Entity(name="Task", fields={"title": "str"}),))
 
-    arguments = CodeArguments(kind="library", entities=(Entity(name="Task", fields={"title": "str"}),))
+
+def checked(wanted, **changed):
+    """The checks of the short program under what is wanted of it; ``changed``: module -> old and new text."""
+    tool = code_tool(sandbox=find_sandbox)
+    answer = tool.run(tool.prepare(SHORT, silent), silent)
+    assert isinstance(answer, CodeAnswer)
+    files = dict(answer.files)
+    for module, (old, new) in changed.items():
+        path = f"src/task_lib/{module}.py"
+        assert old in files[path]
+        files[path] = files[path].replace(old, new)
+    request = CodeRequest(call=wanted, specification=specified(wanted), warnings=(), given=CodeGiven())
+    return verify(request, answer.model_copy(update={"files": files}), find_sandbox())
+
+
+@needs_sandbox
+def test_a_broken_program_is_found_out():
+    """The probe believes the program, not what was rendered."""
     wanted = CodeArguments(
         kind="library",
         entities=(Entity(name="Task", fields={"title": "str", "due": "date"}),),
         features=("stats",),
     )
-    tool = code_tool(sandbox=find_sandbox)
-    answer = tool.run(tool.prepare(arguments, silent), silent)
-    assert isinstance(answer, CodeAnswer)
-    request = CodeRequest(call=wanted, specification=specified(wanted), warnings=(), given=CodeGiven())
-    broken = {check.constraint for check in verify(request, answer, find_sandbox()) if not check.satisfied}
+    broken = {check.constraint for check in checked(wanted) if not check.satisfied}
     assert broken == {"entity: Task", "feature: stats"}
+
+
+@needs_sandbox
+def test_checks_of_any_length_come_through():
+    """A program of many records has more to tell than a sandbox keeps of what is printed."""
+    stored = "refresh(row)\n        return self.read.model_validate(row)"
+    long = ".model_copy(update={'title': 'x' * 100_000})"
+    found = {check.constraint: check for check in checked(SHORT, service=(stored, stored + long))}
+    assert "it answers" not in found
+    assert not found["entity: Task"].satisfied and len(found["entity: Task"].evidence) > 100_000

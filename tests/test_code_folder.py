@@ -68,6 +68,34 @@ def test_what_was_edited_by_hand_stays(program):
     assert (program / "README.md").read_text() == "mine\n"
 
 
+def test_a_text_beside_it_that_was_edited_stays_too(program):
+    """Somebody merges in FILE.new, or has a file of that name: the next texts go elsewhere."""
+    third, fourth = ({**SECOND, "README.md": f"{number}\n"} for number in (3, 4))
+    (program / "README.md").write_text("mine\n")
+    (program / "src/a.py").write_text("a = 2\n")
+    (program / "src/a.py.new").write_text("nobody wrote this but me\n")
+    write(program, "shop", SECOND)
+    write(program, "shop", third)
+    assert (program / "README.md.new").read_text() == "3\n", "what nobody edited is replaced"
+    (program / "README.md.new").write_text("half merged\n")
+    files = {**fourth, "src/a.py": "a = 3\n"}
+    beside = {change.path: change.beside for change in changes(program, look(program), files)}
+    assert beside == {"README.md": "README.md.new.2", "src/a.py": "src/a.py.new.2"}
+    write(program, "shop", files)
+    found = own(program)
+    assert found["README.md"] == "mine\n" and found["src/a.py"] == "a = 2\n"
+    assert found["README.md.new"] == "half merged\n" and found["README.md.new.2"] == "4\n"
+    assert found["src/a.py.new"] == "nobody wrote this but me\n" and found["src/a.py.new.2"] == "a = 3\n"
+
+
+def test_what_is_no_file_stays(program):
+    (program / "src/c.py").mkdir()
+    (program / "src/c.py/mine").write_text("mine\n")
+    write(program, "shop", SECOND)
+    assert (program / "src/c.py/mine").read_text() == "mine\n"
+    assert (program / "src/c.py.new").read_text() == SECOND["src/c.py"]
+
+
 def test_a_removed_file_is_made_again_only_where_it_changes(program):
     (program / "src/a.py").unlink()
     (program / "README.md").unlink()
@@ -85,7 +113,16 @@ def test_a_difference_is_shown(program):
     ]
 
 
-@pytest.mark.parametrize("kind", ["foreign", "file", "orphan", "damaged", "outside"])
+HOSTILE = {
+    "damaged": "{",
+    "outside": '{"package": "x", "files": {"../../victim": "00"}}',
+    "package outside": '{"package": "../../../victim", "files": {}}',
+    "absolute package": '{"package": "/tmp/victim", "files": {}}',
+    "package is a keyword": '{"package": "class", "files": {}}',
+}
+
+
+@pytest.mark.parametrize("kind", ["foreign", "file", "orphan", *HOSTILE])
 def test_a_folder_that_is_not_ours_is_left_alone(tmp_path, kind):
     target = tmp_path / "place"
     if kind == "file":
@@ -95,10 +132,8 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path, kind):
     else:
         target.mkdir()
         (target / "mine").write_text("mine")
-        escape = '{"package": "x", "files": {"../../victim": "00"}}'
-        text = {"damaged": "{", "outside": escape}.get(kind)
-        if text:
-            (target / MANIFEST).write_text(text)
+        if kind in HOSTILE:
+            (target / MANIFEST).write_text(HOSTILE[kind])
     before = texts(tmp_path)
     with pytest.raises(BadInput):
         write(target, "shop", FIRST)
@@ -113,28 +148,105 @@ def test_a_closed_folder(tmp_path):
     tmp_path.chmod(0o700)
 
 
-@pytest.mark.parametrize("calls_before", range(8))
-@pytest.mark.parametrize("fresh", [True, False])
-def test_a_full_disk_leaves_everything_as_it_was(program, tmp_path, monkeypatch, calls_before, fresh):
-    """Whatever step fails: making the files, or putting them in place."""
-    target = tmp_path / "other" if fresh else program
-    before, count = texts(tmp_path), [0]
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_empty_folder_in_a_closed_one(tmp_path):
+    (tmp_path / "program").mkdir()
+    tmp_path.chmod(0o500)
+    write(tmp_path / "program", "shop", FIRST)
+    tmp_path.chmod(0o700)
+    assert own(tmp_path / "program") == FIRST
+
+
+def test_an_empty_folder_stays_the_same_folder(tmp_path, monkeypatch):
+    """Somebody stands in it, it is a mount point, or others may read it: it is filled, not replaced."""
+    target = tmp_path / "empty"
+    target.mkdir(0o750)
+    before = target.stat()
+    monkeypatch.chdir(target)
+    write(Path(), "shop", FIRST)
+    after = target.stat()
+    assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
+    assert own(target) == FIRST
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]
+
+
+def test_a_link_to_a_folder(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name in ("empty", "missing"):
+        (tmp_path / f"to {name}").symlink_to(name)
+        write(tmp_path / f"to {name}", "shop", FIRST)
+        assert own(tmp_path / name) == FIRST
+        assert (tmp_path / f"to {name}").is_symlink()
+
+
+def test_what_a_killed_writing_left_is_no_program(tmp_path):
+    (tmp_path / ".planner-abc" / "new").mkdir(parents=True)
+    (tmp_path / ".planner-abc" / "new" / "README.md").write_text("half")
+    write(tmp_path, "shop", FIRST)
+    assert (tmp_path / "README.md").read_text() == FIRST["README.md"]
+
+
+def failing_at(monkeypatch, call, error, late):
+    """Let one call of those that make files or put them in place fail, before or after what it does.
+
+    How many there were is counted.
+    """
+    count = [0]
 
     def failing(real):
         def step(*args, **options):
             count[0] += 1
-            if count[0] == calls_before + 1:
-                raise OSError(28, "No space left on device")
-            return real(*args, **options)
+            failing = count[0] == call
+            if failing and not late:
+                raise error
+            done = real(*args, **options)
+            if failing:
+                raise error
+            return done
 
         return step
 
     monkeypatch.setattr(os, "rename", failing(os.rename))
     monkeypatch.setattr(Path, "write_text", failing(Path.write_text))
+    return count
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("call", range(1, 12))
+@pytest.mark.parametrize(
+    ("kind", "late"), [("missing", False), ("empty", False), ("program", False), ("program", True)]
+)
+def test_a_full_disk_leaves_everything_as_it_was(program, tmp_path, monkeypatch, call, kind, late, error):
+    """Whatever step fails, or is interrupted: making the files, or putting them in place."""
+    target = tmp_path / kind
+    if kind == "empty":
+        target.mkdir()
+    before, folders = texts(tmp_path), sorted(tmp_path.rglob("*"))
+    count = failing_at(monkeypatch, call, error, late)
     try:
         write(target, "shop", SECOND)
-    except OSError as error:
-        assert "No space left" in str(error)
-        assert texts(tmp_path) == before
+    except (OSError, KeyboardInterrupt) as raised:
+        assert str(error) in str(raised)
+        assert texts(tmp_path) == before and sorted(tmp_path.rglob("*")) == folders
     else:
-        assert count[0] <= calls_before, "the failure was swallowed"
+        assert count[0] < call, "the failure was swallowed"
+
+
+def test_what_cannot_be_put_back_is_kept_and_said(program, monkeypatch):
+    """The rest is put back all the same."""
+    before = own(program)
+    real = os.rename
+
+    def rename(source, target):
+        if str(source).endswith("new/src/c.py"):
+            raise OSError(28, "No space left on device")
+        if str(source).endswith("old/README.md"):
+            raise OSError(5, "Input/output error")
+        return real(source, target)
+
+    monkeypatch.setattr(os, "rename", rename)
+    with pytest.raises(OSError, match=r"No space left.*could not be put back are in") as raised:
+        write(program, "shop", SECOND)
+    place = Path(str(raised.value).rpartition(" in ")[2])
+    assert (place / "README.md").read_text() == before.pop("README.md")
+    assert {path: (program / path).read_text() for path in before} == before

@@ -5,6 +5,7 @@ The local model is a tiny real decoder, and the endpoint a real server on this m
 """
 
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -12,7 +13,7 @@ import pytest
 
 from lpm_model.sampling import Sampling
 from planner.code_models import Endpoint, LocalModel, chosen_model, reading_base
-from tests.programs import call, needs_sandbox, python
+from tests.programs import call, needs_sandbox, python, specified
 from tests.talking import TOKENIZER, save_base, talking_model
 from tools.code_writer.folder import write
 from tools.code_writer.logic import (
@@ -20,6 +21,7 @@ from tools.code_writer.logic import (
     ModelRepairer,
     Proposed,
     Task,
+    Written,
     body_of,
     judged,
     module_text,
@@ -27,6 +29,7 @@ from tools.code_writer.logic import (
     write_bodies,
 )
 from tools.code_writer.logic.bodies import imports_of
+from tools.code_writer.rendering import render
 from tools.code_writer.tool import code_tool
 from tools.code_writer.types import CodeAnswer, CodeGiven, CodeRequest
 from tools.code_writer.verify import NOT_RUN
@@ -134,6 +137,10 @@ def test_a_file_is_read():
         ("def f(x: int) -> int: ...\n", "no example and no test"),
         ("def f(x) -> int:\n    '''\n    >>> f(1)\n    1\n    '''\n", "type of x"),
         ("def f(x: int):\n    '''\n    >>> f(1)\n    1\n    '''\n", "what it returns"),
+        (
+            "def f(x: int) -> int:\n    '''\n    >>> f(1)  # doctest: +SKIP\n    1\n    '''\n",
+            "no example and no test",
+        ),
         ("def f(x: int) -> int:\n    '''\n    >>>f(1)\n    1\n    '''\n", "cannot be read"),
         ("import numpy\n", "line 1: numpy is not in Python's standard library"),
         ("from . import other\n", "not in Python's standard library"),
@@ -187,6 +194,14 @@ def test_a_body_is_judged_by_what_it_does(body, passed, reason):
     else:
         assert failed is not None and failed.body == body
         assert reason in failed.reason and failed.passed == passed
+
+
+@needs_sandbox
+def test_an_example_to_be_skipped_does_not_count():
+    logic = read_logic(FILE.replace(">>> late_fee(3)\n", ">>> late_fee(3)  # doctest: +SKIP\n"))
+    sandbox = find_sandbox()
+    assert sandbox is not None and logic.functions[0].examples == 1
+    assert judged(logic, {}, logic.functions[0], FEE, sandbox) is None
 
 
 @needs_sandbox
@@ -249,6 +264,35 @@ def test_style_and_types_count_too():
     model = Scripted(late_fee=[[ugly], [FEE]], due=[[DUE]])
     (fee, _), _ = functions_written(model, find_sandbox(), complains=complains)
     assert fee.body == FEE and model.asked[1].failed == Failed(ugly, 3, "mypy: wrong")
+
+
+def test_imports_that_only_examples_need_stay(tmp_path):
+    """Or that the body needs that is still to be written."""
+    text = """import math
+import datetime as dt
+
+def area(radius: float) -> float:
+    '''
+    >>> area(2) == 4 * math.pi
+    True
+    '''
+
+def year(days: int) -> int: ...
+assert year(0) > 2000
+"""
+    body = "    return 3.141592653589793 * radius**2"
+    done = [
+        Written(name="area", state="written", body=body),
+        Written(name="year", state="stub", reason="no body"),
+    ]
+    for path, content in render(specified(call("library")), read_logic(text), done).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(content)
+    tested = python(tmp_path, "-m", "pytest", "tests/test_logic.py")
+    assert tested.returncode == 0 and "1 passed, 1 xfailed" in tested.stdout, tested.stdout[-4000:]
+    (logic,) = tmp_path.glob("src/*/logic.py")
+    assert "import datetime as dt\nimport math\n" in logic.read_text()
+    assert python(tmp_path, "-m", "ruff", "check").returncode == 0
 
 
 ONLY_FEE = FILE[: FILE.index("def due")] + "assert late_fee(0) == 0\n"
@@ -407,6 +451,25 @@ def test_an_endpoint_that_fails(served, reply, reason):
         Endpoint(address, "big").propose(task(), 1)
 
 
+def test_an_endpoint_that_does_not_speak_http():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            with server.accept()[0] as asking:
+                asking.recv(65_536)
+                asking.sendall(b"SSH-2.0-OpenSSH_9.2\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        with pytest.raises(OSError, match="cannot be asked"):
+            Endpoint(f"http://127.0.0.1:{server.getsockname()[1]}/v1", "big").propose(task(), 1)
+
+
+@pytest.mark.parametrize("address", ["http://a b/v1", "http://a..b/v1", "http://127.0.0.1:9/ä/v1"])
+def test_an_endpoint_whose_address_is_not_possible(address):
+    with pytest.raises(OSError, match="cannot be asked"):
+        Endpoint(address, "big").propose(task(), 1)
+
+
 def test_an_endpoint_that_is_not_there():
     with pytest.raises(OSError, match="cannot be asked"):
         Endpoint("http://127.0.0.1:9/v1", "big").propose(task(), 1)
@@ -418,6 +481,8 @@ def test_an_endpoint_that_is_not_there():
         ("ftp://here/v1", "big", "no address"),
         ("nowhere", "big", "no address"),
         ("http://[", "big", "no address"),
+        ("http://localhost:80a/v1", "big", "no address"),
+        ("http://localhost:65536/v1", "big", "no address"),
         ("http://here/v1", None, "which of its models"),
         (None, "big", "no endpoint"),
     ],

@@ -16,11 +16,14 @@ from itertools import chain, combinations, product
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from tests.programs import KINDS, ROWS, call, needs_sandbox, python, specified, written
 from tools.code_writer.arguments import FEATURES, TYPES, CodeArguments, Entity
+from tools.code_writer.names import reserved_field
 from tools.code_writer.rendering import render
 from tools.code_writer.resolve import Resolved, resolve
+from tools.code_writer.specification import Specification
 from tools.code_writer.types import CodeAnswer, CodeGiven, CodeRequest
 from tools.code_writer.verify import verify
 from tools.sandbox import find_sandbox
@@ -118,6 +121,9 @@ NAMES = st.text(min_size=1, max_size=30) | st.sampled_from(
         "'; DROP TABLE users; --",
         "naïve",
         "ß",
+        "Item",
+        "Links",
+        "Model",
     ]
 )
 KIND_OF_FIELD = st.sampled_from(TYPES) | st.lists(
@@ -161,7 +167,7 @@ def test_every_name_becomes_safe_or_is_asked_about(arguments):
     for entity in entities:
         fields = [field.name for field in entity.fields] + [r.name for r in entity.references]
         assert entity.fields and len(set(fields)) == len(fields)
-        assert all(name.isidentifier() and not keyword.iskeyword(name) for name in fields)
+        assert all(name.isidentifier() and not reserved_field(name) for name in fields)
         for link in entity.links:
             assert link.own != link.other
         for reference in entity.references:
@@ -212,6 +218,196 @@ def test_names_that_python_and_sql_keep_for_themselves(tmp_path):
     assert tested.returncode == 0, tested.stdout[-4000:]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_names_that_the_program_has_already(kind, tmp_path):
+    """An id of an item, lists of items, pages and figures, and tables of links."""
+    names = ("Item", "Links", "Page", "Loan", "Model")
+    entities = tuple(Entity(name=name, fields={"label": "str"}) for name in names)
+    related = (
+        ("Loan", "belongs_to", "Item"),
+        ("Loan", "belongs_to", "Model"),
+        ("Links", "many_to_many", "Item"),
+        ("Item", "many_to_many", "Page"),
+    )
+    arguments = call(kind, ("pagination", "stats"), entities, related)
+    found = resolve(arguments)
+    assert isinstance(found, Resolved)
+    assert [r.name for e in found.specification.entities for r in e.references] == [
+        "loan_item_id",
+        "loan_model_id",
+    ]
+    assert "what says which Item Loan belongs to is called loan_item_id" in found.warnings
+    folder = written(tmp_path, arguments)
+    tested = python(folder, "-m", "pytest", "--tb=short")
+    assert tested.returncode == 0, tested.stdout[-4000:]
+
+
+ASKED_OVER_HTTP = r"""
+import sys
+from fastapi.testclient import TestClient
+from author_api.main import app
+
+BAD = [
+    '{"price": 1e999}', '{"price": NaN}', '{"name": "\\ud800"}', '{"\\ud800": 1}',
+    '{"added": "0001-01-01T00:00:00+14:00"}',
+]
+with TestClient(app) as client:
+    for text in BAD:
+        answer = client.post("/authors", content=text)
+        print(answer.status_code, sorted(answer.json()["detail"][0]))
+    answer = client.get("/authors", params={"added_min": "0001-01-01T00:00:00+14:00"})
+    print(answer.status_code, answer.json()["detail"][0]["loc"])
+"""
+
+
+def test_an_api_refuses_what_it_cannot_send_back(tmp_path):
+    fields = {"name": "str", "price": "float", "added": "datetime"}
+    folder = written(tmp_path, call("rest_api", ("filter",), (Entity(name="Author", fields=fields),), ()))
+    done = python(folder, "-c", ASKED_OVER_HTTP, PYTHONPATH="src", AUTHOR_API_DATABASE="a.sqlite")
+    expected = ["422 ['loc', 'msg', 'type']"] * 5 + ["422 ['query', 'added_min']"]
+    assert done.stdout.splitlines() == expected, done.stderr[-4000:]
+
+
+EXPORTED = """
+import csv, io
+from author_lib import AuthorCreate, AuthorQuery, Store
+
+with Store("a.sqlite") as store:
+    for name in ("=1+1", "+1", "-1", "@SUM(A1)", "\\t=1", "\\r=1", "\\n=1", "a=1", "1-1"):
+        store.authors.create(AuthorCreate(name=name, born=-5, rating=-0.5))
+    header, *rows = csv.reader(io.StringIO("".join(store.authors.export_csv(AuthorQuery())), newline=""))
+    print([dict(zip(header, row))["name"] for row in rows])
+    print({(dict(zip(header, row))["born"], dict(zip(header, row))["rating"]) for row in rows})
+"""
+
+
+def test_a_csv_file_holds_no_formulas_but_every_number(tmp_path):
+    fields = {"name": "str", "born": "int", "rating": "float"}
+    arguments = call("library", ("csv_export",), (Entity(name="Author", fields=fields),), ())
+    done = python(written(tmp_path, arguments), "-c", EXPORTED, PYTHONPATH="src")
+    names, numbers = done.stdout.splitlines()
+    cells = ["'=1+1", "'+1", "'-1", "'@SUM(A1)", "'\t=1", "'\r=1", "'\n=1", "a=1", "1-1"]
+    assert ast.literal_eval(names) == cells
+    assert ast.literal_eval(numbers) == {("-5", "-0.5")}
+
+
+LOCKED = """
+import sqlite3
+import sqlalchemy as sa
+from author_lib import AuthorCreate, AuthorQuery, AuthorUpdate, NotAllowed, Store, TagCreate
+
+@sa.event.listens_for(sa.Engine, "connect")
+def impatient(connection, record):
+    connection.execute("PRAGMA busy_timeout = 1")
+
+with Store("a.sqlite") as store:
+    store.register("ada", "correct horse")
+    store.log_in("ada", "correct horse")
+    authors, tag = store.authors, store.tags.create(TagCreate(name="t")).id
+    made = authors.create(AuthorCreate(name="one")).id
+    authors.link_tag(made, tag)
+    other = sqlite3.connect("a.sqlite", isolation_level=None)
+    for change in (
+        lambda: authors.create(AuthorCreate(name="two")),
+        lambda: authors.update(made, AuthorUpdate(name="two")),
+        lambda: authors.delete(made),
+        lambda: authors.link_tag(made, tag),
+        lambda: authors.unlink_tag(made, tag),
+        lambda: store.register("bob", "correct horse"),
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        try:
+            change()
+        except sa.exc.OperationalError as error:
+            print("locked" in str(error), end=" ")
+        other.execute("ROLLBACK")
+        print([author.name for author in authors.find(AuthorQuery())], len(authors.list_tags(made)))
+    store.log_out()
+    try:
+        authors.find(AuthorQuery())
+    except NotAllowed as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize("features", [("auth",), ("auth", "soft_delete")])
+def test_a_library_is_of_use_after_an_error_and_of_none_after_log_out(tmp_path, features):
+    entities = tuple(Entity(name=name, fields={"name": "str"}) for name in ("Author", "Tag"))
+    arguments = call("library", features, entities, (("Author", "many_to_many", "Tag"),))
+    done = python(written(tmp_path, arguments), "-c", LOCKED, PYTHONPATH="src")
+    assert done.stdout.splitlines() == ["True ['one'] 1"] * 6 + ["log in first"], done.stderr[-4000:]
+
+
+KEYS = """
+import os
+import secrets
+from pathlib import Path
+from author_cli.errors import ProgramError
+from author_cli.settings import Settings
+
+def interrupted(count):
+    raise KeyboardInterrupt
+
+settings, file = Settings(database=Path("a.sqlite")), Path("a.key")
+token_hex, link = secrets.token_hex, os.link
+secrets.token_hex = interrupted
+try:
+    settings.signing_key()
+except KeyboardInterrupt:
+    print(*Path().glob("*.key"))
+secrets.token_hex = token_hex
+key = settings.signing_key()
+print(len(key), settings.signing_key() == key, oct(file.stat().st_mode & 0o777), *Path().glob("*.key"))
+file.unlink()
+
+def late(source, target):
+    file.write_text("of another process")
+    link(source, target)
+
+os.link = late
+print(settings.signing_key(), *Path().glob("*.key"))
+file.write_text("\\n")
+try:
+    print(settings.signing_key())
+except ProgramError as error:
+    print(error)
+"""
+
+
+def test_the_key_of_tokens_is_whole_or_refused(tmp_path):
+    """Whoever knows that it is empty can sign a token for anybody."""
+    arguments = call("cli", ("auth",), (Entity(name="Author", fields={"name": "str"}),), ())
+    done = python(written(tmp_path, arguments), "-c", KEYS, PYTHONPATH="src")
+    assert done.stdout.splitlines() == [
+        "",
+        "64 True 0o600 a.key",
+        "of another process a.key",
+        "a.key is empty: remove it, and a key is made when one is needed",
+    ], done.stderr[-4000:]
+
+
+def test_numbers_that_no_record_has(tmp_path):
+    """They are greater than what SQLite holds."""
+    folder = written(tmp_path, call("cli"))
+    words = ("book", "show"), ("book", "edit"), ("book", "remove"), ("book", "link-author", 1)
+    for word in words:
+        done = python(folder, "-m", "author_cli.main", *word, 10**20, PYTHONPATH="src")
+        assert done.returncode == 2 and "Invalid value for" in done.stderr, done.stderr[-4000:]
+    script = """
+from author_cli import database, errors, migrate
+from author_cli.services.author import AuthorService
+from pathlib import Path
+from sqlalchemy import orm
+migrate.migrate(Path("a.sqlite"))
+with orm.Session(database.make_engine(Path("a.sqlite"))) as session:
+    try:
+        AuthorService(session).get(10**20)
+    except errors.NotFound as error:
+        print(error)
+"""
+    assert "there is no author" in python(folder, "-c", script, PYTHONPATH="src").stdout
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -232,6 +428,13 @@ def test_names_that_python_and_sql_keep_for_themselves(tmp_path):
 def test_what_cannot_be_built_is_asked(changes, reason):
     found = resolve(call("cli").model_copy(update=changes))
     assert isinstance(found, tuple) and reason in found[0].reason
+
+
+@pytest.mark.parametrize("package", ["../victim", "/tmp/victim", "a.b", "class", "größe", ""])
+def test_a_package_is_a_name_that_can_be_imported(package):
+    """It is a folder of the program: what a manifest says may not lead elsewhere."""
+    with pytest.raises(ValidationError, match="no name of a Python package"):
+        Specification(package=package, kind="cli", entities=())
 
 
 def test_two_hundred_kinds_of_records():

@@ -23,10 +23,11 @@ from planner.bench.bootstrap import Interval, mean_interval, ratio_interval
 from planner.evaluate import EvaluationError, GoldConversation, read_gold
 from planner.scoring import plain_name, wrong_fields
 from tools.cache import cache_dir
+from tools.code_writer.rendering import RenderError
 from tools.code_writer.tool import code_tool
 from tools.code_writer.types import CodeRequest
 from tools.sandbox import Sandbox, find_sandbox
-from tools.tool import Progress, silent
+from tools.tool import BadInput, Progress, silent
 
 __all__ = ["Built", "CodeBench", "Measured", "bench_code", "build", "print_bench"]
 
@@ -181,14 +182,16 @@ def _measure(loaded: LoadedModel, conversation: GoldConversation, sandbox: Sandb
 
 def build(means: Mapping[str, Any], truth: Mapping[str, Any], sandbox: Sandbox) -> Built:
     """Build and run the program of a meaning, and look for what the true one names."""
+    nothing = Built(False, False, False, False, _present({}, truth, frozenset()))
     tool = code_tool(sandbox=lambda: sandbox)
     try:
         request = tool.prepare(wanted(means), silent)
-    except ValidationError:
-        request = None
-    if not isinstance(request, CodeRequest):
-        return Built(False, False, False, False, _present({}, truth, frozenset()))
-    checks = tool.verify(request, tool.run(request, silent))
+        if not isinstance(request, CodeRequest):
+            return nothing
+        answer = tool.run(request, silent)
+    except (ValidationError, RenderError, BadInput):
+        return nothing
+    checks = tool.verify(request, answer)
     kept = {check.constraint for check in checks if check.satisfied}
     kind = f"kind: {request.specification.kind}" in kept
     return Built(

@@ -96,7 +96,8 @@ _IN_SCOPE = frozenset(
         "values",
     ]
 )
-_BESIDE_MODULES = frozenset({"dict", "fastapi", "list", "str", "typer"})
+# `links` holds the tables of pairs beside the models.
+_BESIDE_MODULES = frozenset({"dict", "fastapi", "links", "list", "str", "typer"})
 # `copy` and `json` of a pydantic model would be shadowed, `model_...` is refused.
 _OF_MODELS = frozenset(name for name in dir(BaseModel) if not name.startswith("_"))
 _OF_FEATURES = frozenset({"created_at", "updated_at", "deleted_at"})

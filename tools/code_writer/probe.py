@@ -1,8 +1,9 @@
 """Looks at a written program from outside: runs alone, in the sandbox, in the program's folder.
 
-    python probe.py PLAN
+    python probe.py PLAN CHECKS
 
-PLAN is a JSON file: ``tools.code_writer.verify`` says what stands in it. Prints one JSON list of checks.
+PLAN is a JSON file: ``tools.code_writer.verify`` says what stands in it. CHECKS is a file to be written: a
+JSON list of checks.
 Only what the program itself answers counts: over HTTP and in its OpenAPI, on its command line, or from its
 classes.
 """
@@ -445,11 +446,12 @@ def _csv(way: Way, entity: Entity) -> str:
 
 
 def main() -> None:
-    """Probe the program of the plan in the first argument, in this folder."""
+    """Probe the program of the plan in the first argument, in this folder; write to the second."""
     plan: Plan = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    checks = Path(sys.argv[2]).absolute()
     sys.path.insert(0, "src")
     os.environ[f"{plan['package'].upper()}_DATABASE"] = "probe.sqlite"
-    print(json.dumps(Probe(plan).run()))
+    checks.write_text(json.dumps(Probe(plan).run()), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -274,6 +274,9 @@ def _sorted_pair(left: _Draft, right: _Draft) -> tuple[str, str]:
 
 def _belong(left: _Draft, right: _Draft, drafts: list[_Draft], notes: _Notes) -> None:
     name = f"parent_{right.module.strip('_')}_id" if left is right else f"{right.module.strip('_')}_id"
+    if reserved_field(name):  # of an Item or a Model, for instance
+        name = f"{left.module.strip('_')}_{name}"
+        notes.warnings.append(f"what says which {right.name} {left.name} belongs to is called {name}")
     if any(field.name == name for field in left.fields):
         left.fields = [field for field in left.fields if field.name != name]
         notes.warnings.append(

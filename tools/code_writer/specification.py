@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
-__all__ = ["EntitySpec", "FieldSpec", "Kind", "Link", "Reference", "Specification"]
+__all__ = ["EntitySpec", "FieldSpec", "Kind", "Link", "PackageName", "Reference", "Specification"]
 
 Kind = Literal["rest_api", "cli", "library"]
+
+
+def _importable(name: str) -> str:
+    if not (name.isascii() and name.isidentifier()) or keyword.iskeyword(name):
+        raise ValueError(f"{name!r} is no name of a Python package")
+    return name
+
+
+PackageName = Annotated[str, AfterValidator(_importable)]
+"""A name that can be imported: it becomes a folder, and so must not lead out of another."""
 
 
 class FieldSpec(BaseModel):
@@ -184,7 +195,7 @@ class Specification(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    package: str
+    package: PackageName
     kind: Kind
     entities: tuple[EntitySpec, ...]
     features: tuple[str, ...] = ()

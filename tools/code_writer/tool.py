@@ -21,7 +21,7 @@ from tools.code_writer.logic import (
 )
 from tools.code_writer.rendering import complaint, logic_path, render
 from tools.code_writer.resolve import Resolved, resolve
-from tools.code_writer.types import CodeAnswer, CodeGiven, CodeRequest
+from tools.code_writer.types import Change, CodeAnswer, CodeGiven, CodeRequest
 from tools.code_writer.verify import NOT_RUN, verify
 from tools.sandbox import Sandbox, find_sandbox
 from tools.tool import BadInput, Check, Progress, Questions, Spent, Tool
@@ -146,16 +146,7 @@ def _run(
     before = look(out) if out is not None else None
     found = changes(out, before, files)
     warnings = [*request.warnings]
-    warnings += [
-        f"{change.path} was edited by hand and stays; the new text goes into {change.path}.new"
-        for change in found
-        if change.kind == "conflict" and change.path in files
-    ]
-    warnings += [
-        f"{change.path} was edited by hand and stays, though the program needs it no more"
-        for change in found
-        if change.kind == "conflict" and change.path not in files
-    ]
+    warnings += [_conflict(change) for change in found if change.kind == "conflict"]
     if before is not None and any(_is_migration(change.path) for change in found):
         warnings.append("the tables have changed: a database of the earlier program does not fit any more")
     warnings += [
@@ -174,6 +165,15 @@ def _run(
         warnings=tuple(warnings),
         functions=functions,
     )
+
+
+def _conflict(change: Change) -> str:
+    said = f"{change.path} was edited by hand and stays"
+    if not change.beside:
+        return f"{said}, though the program needs it no more"
+    first = f"{change.path}.new"
+    why = "" if change.beside == first else f", since {first} was edited, too"
+    return f"{said}; the new text goes into {change.beside}{why}"
 
 
 def _is_migration(path: str) -> bool:

@@ -57,12 +57,19 @@ class CodeRequest(BaseModel):
 
 
 class Change(BaseModel):
-    """What becomes of one file; ``conflict``: edited by hand, so that the new text goes beside it."""
+    """What becomes of one file.
+
+    Attributes:
+        path: From the program's folder.
+        kind: ``conflict``: edited by hand, so that it stays.
+        beside: Of a conflict: the file that the new text goes into; empty where there is none.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     path: str
     kind: ChangeKind
+    beside: str = ""
 
 
 class CodeAnswer(BaseModel):

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ast
 import json
+import secrets
+import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -27,6 +29,7 @@ NOT_RUN = "nothing was run: this machine has neither bubblewrap nor Landlock to 
 _CHECKS = TypeAdapter(tuple[Check, ...])
 _PROBE, _PLAN = "probe.py", "plan.json"
 _SECONDS, _SECONDS_EACH, _MOST_SECONDS = 120.0, 30.0, 900.0  # for a program, and for each kind of record
+_MOST_BYTES = 10_000_000  # of checks
 # Plugins of the planner's own environment are no part of the program.
 _ENVIRONMENT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
@@ -48,10 +51,13 @@ def verify(request: CodeRequest, answer: CodeAnswer, sandbox: Sandbox | None) ->
         tested = sandbox.run(tests, folder, limits=limits, environment=_ENVIRONMENT)
         (folder / _PROBE).write_text(Path(probe.__file__).read_text(encoding="utf-8"), encoding="utf-8")
         (folder / _PLAN).write_text(_plan(request.specification), encoding="utf-8")
-        command = [sys.executable, _PROBE, _PLAN]
+        # Named by chance, so that the program's tests cannot have left it there.
+        checks = f"checks-{secrets.token_hex(8)}.json"
+        command = [sys.executable, _PROBE, _PLAN, checks]
         probed = sandbox.run(command, folder, limits=limits, environment=_ENVIRONMENT)
+        said = _plain_bytes(folder / checks)
     functions = _functions(request, answer, sandbox)
-    return (parsed, _tested(tested, sandbox), *_probed(probed, request.specification), *functions)
+    return (parsed, _tested(tested, sandbox), *_probed(said, probed, request.specification), *functions)
 
 
 def _stubs(answer: CodeAnswer) -> tuple[Check, ...]:
@@ -111,14 +117,27 @@ def _tested(outcome: Outcome, sandbox: Sandbox) -> Check:
     return Check(constraint="its tests pass", satisfied=outcome.code == 0, evidence=evidence)
 
 
-def _probed(outcome: Outcome, program: Specification) -> tuple[Check, ...]:
-    lines = outcome.output.splitlines()
+def _plain_bytes(file: Path) -> bytes:
+    """What a plain file of moderate size holds; nothing for whatever else the program may have put there.
+
+    It has ended, so the file is not exchanged between two looks.
+    """
     try:
-        found = _CHECKS.validate_json(lines[-1] if lines else "")
+        found = file.lstat()
+        plain = stat.S_ISREG(found.st_mode) and found.st_size <= _MOST_BYTES
+        return file.read_bytes() if plain else b""
+    except OSError:
+        return b""
+
+
+def _probed(said: bytes, outcome: Outcome, program: Specification) -> tuple[Check, ...]:
+    try:
+        found = _CHECKS.validate_json(said)
     except ValidationError:
+        lines = outcome.output.splitlines()
         why = _ended(outcome) or (lines[-1] if lines else "no output")
         found = (Check(constraint="it answers", satisfied=False, evidence=why),)
-    # The program has the last word on its output, but not on how much is asked of it.
+    # The program has the last word on its checks, but not on how much is asked of it.
     entities = program.entities
     related = sum(len(entity.references) + len(entity.links) for entity in entities)
     if len(found) != 1 + len(entities) + related + len(program.features) and all(c.satisfied for c in found):

@@ -31,7 +31,7 @@ class Function:
         name: Its name.
         head: From its decorators, if it has any, to the colon, as it stands in the file.
         docstring: As it stands in the file, indented; empty if there is none.
-        examples: How many examples its docstring holds.
+        examples: How many examples its docstring holds, without those marked to be skipped.
         tests: Names of the tests that call it.
         asserted: What those tests assert, a statement each.
     """
@@ -210,9 +210,10 @@ class _Reading:
         if node.returns is None:
             _refuse(node, f"{node.name} does not say what it returns")
         try:
-            examples = doctest.DocTestParser().get_examples(ast.get_docstring(node) or "")
+            found = doctest.DocTestParser().get_examples(ast.get_docstring(node) or "")
         except ValueError as error:
             _refuse(node, f"the examples of {node.name} cannot be read: {error}")
+        examples = [example for example in found if not example.options.get(doctest.SKIP)]
         about = [(name, test) for name, test in tests if node.name in _called(test)]
         if not examples and not about:
             _refuse(node, f"{node.name} has no example and no test: nothing could tell a right body")
