@@ -14,7 +14,7 @@ from lpm_model.baselines import ARMS, CALLING, Size
 from lpm_model.baselines.calculations import Calculations, calculated
 from lpm_model.baselines.calculator import Calculator, called
 from lpm_model.baselines.data import ANSWER, FIRST_SYMBOL, VOCABULARY
-from lpm_model.baselines.experiment import Experiment, problems, train
+from lpm_model.baselines.experiment import Experiment, ExperimentError, calculations, problems, train
 from lpm_model.data.arithmetic import LARGEST, OPERATIONS, calculation, result
 
 torch.set_num_threads(1)  # these are small: threads would wait for each other
@@ -118,6 +118,18 @@ def test_the_calculator_is_exact_once_its_call_can_be_read_from_the_state(experi
     (row,) = [line for line in result.stdout.splitlines() if line.startswith("| memory, calculator | ")][:1]
     assert float(row.split("|")[2].split("%")[0]) > 50
     assert "chain of thought, seed 1" in result.stderr  # it is said which run is missing
+
+
+def test_nothing_is_asked_that_was_trained_on(experiment):
+    wanted = Experiment.from_file(experiment)
+    asked, learned = (
+        {tuple(row) for row in task.context.tolist()}
+        for task in (calculations(wanted, "ask/1", 300), problems(wanted))
+    )
+    assert len(asked) > 250 and not asked & learned
+    few = wanted.model_copy(update={"steps": (1, 1), "problems": 20_000})
+    with pytest.raises(ExperimentError, match="nearly all"):
+        calculations(few, "ask/1", 50)
 
 
 def test_graphs_are_not_asked_for_as_calculations(experiment, tmp_path):

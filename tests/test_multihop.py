@@ -181,6 +181,19 @@ def test_what_is_kept_is_counted_as_it_is_held(name, batch):
         assert model.kept_bytes(facts) == held // 2
 
 
+@pytest.mark.parametrize("name", ARMS)
+def test_what_is_kept_is_opened_at_the_cost_that_is_counted(name, batch):
+    model, facts = arm(name), batch.facts.shape[1]
+    if not model.memory or name == "memory, state zeroed":
+        assert name == "memory, state zeroed" or model.opening_flops() == 0
+        return
+    state = model.state(batch, 0)[:1]
+    with FlopCounterMode(display=False) as counter:
+        model.backbone.decompress(state)
+    assert model.opening_flops() == counter.get_total_flops() > 0
+    assert model.reading_flops(facts, 0) > model.opening_flops()
+
+
 def test_slots_start_as_the_values_of_the_tokens_that_they_hold(problems):
     """As far as its directions and four bits go; a slot that is begun at random is like nothing."""
     torch.manual_seed(5)
@@ -263,15 +276,22 @@ def test_the_command_prints_every_finished_arm(experiment, tmp_path, problems):
     assert "coconut, seed 2" in result.stderr  # it is said which runs are missing
 
 
-@given(st.tuples(*[st.integers(1, 400)] * 4), st.sampled_from((0.3, 0.6, 1.0)), st.booleans())
-def test_the_first_number_of_questions_that_pays_is_the_first(sizes, share, anew):
+@given(
+    st.tuples(*[st.integers(1, 400)] * 4),
+    st.integers(0, 400),
+    st.sampled_from((0.3, 0.6, 1.0)),
+    st.booleans(),
+)
+def test_the_first_number_of_questions_that_pays_is_the_first(sizes, opening, share, anew):
     """Against trying every number of questions, in whole numbers of operations."""
-    ours, theirs = Cost(sizes[0], sizes[1], 1, 0), Cost(sizes[2], sizes[3], 1, 0)
+    opening = min(opening, sizes[0])
+    ours, theirs = Cost(sizes[0], sizes[1], opening, 1, 0), Cost(sizes[2], sizes[3], 0, 1, 0)
     tenths = round(10 * share)
 
     def pays(count):
         other = theirs.reading * (count if anew else 1) + theirs.question * count
-        return 10 * (ours.reading + ours.question * count) <= tenths * other
+        opened = opening * (count - 1) if anew else 0
+        return 10 * (ours.reading + opened + ours.question * count) <= tenths * other
 
     found = questions_until(ours, theirs, share, anew=anew)
     if found is None:

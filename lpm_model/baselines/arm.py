@@ -195,6 +195,10 @@ class Arm(nn.Module, ABC):
         """What is kept of a context of so many facts, in bytes: its keys and values, in half precision."""
         return 2 * self.config.num_hidden_layers * facts * 2 * self.config.kv_dim
 
+    def opening_flops(self) -> int:
+        """Operations that make what is kept of a context readable; a part of ``reading_flops``."""
+        return 0
+
     def reading_passes(self, thoughts: int) -> int:
         """Passes one after another before anything is asked."""
         return 1

@@ -7,6 +7,7 @@ All arms of an experiment see the same problems in the same order, whatever they
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import time
@@ -22,12 +23,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lpm_model.baselines import ARMS, CALLING, Arm, Size
 from lpm_model.baselines.calculations import Calculations
 from lpm_model.baselines.data import SYMBOLS, Problems, Task
-from lpm_model.data.arithmetic import calculation
+from lpm_model.data.arithmetic import Calculation, calculation
 from lpm_model.data.multihop import Shape, prosqa
 
 __all__ = ["Experiment", "ExperimentError", "Schedule", "calculations", "load", "problems", "train"]
 
 _CHECKPOINT_SECONDS = 60
+_TRIES = 1000  # calculations drawn for one that is new
 
 
 class ExperimentError(Exception):
@@ -154,16 +156,29 @@ class Experiment(BaseModel):
 def problems(experiment: Experiment) -> Task:
     """What is trained on, the same for all arms and seeds."""
     if experiment.task == "arithmetic":
-        return calculations(experiment, "train", experiment.problems)
+        return Calculations(_learned(experiment))
     rng = Random("multihop/train")
     generated = [prosqa(rng, experiment.shape, experiment.more) for _ in range(experiment.problems)]
     return Problems(generated, experiment.symbols)
 
 
 def calculations(experiment: Experiment, name: str, count: int) -> Calculations:
-    """Calculations of an experiment's kind, drawn anew under each name."""
-    rng = Random(f"arithmetic/{name}")
-    return Calculations([calculation(rng, experiment.steps) for _ in range(count)])
+    """Calculations of an experiment's kind that it was not trained on, drawn anew under each name.
+
+    Raises:
+        ExperimentError: If hardly any is left.
+    """
+    rng, seen = Random(f"arithmetic/{name}"), set(_learned(experiment))
+    drawn = (calculation(rng, experiment.steps) for _ in range(_TRIES * count))
+    found = list(itertools.islice((new for new in drawn if new not in seen), count))
+    if len(found) < count:
+        raise ExperimentError(f"nearly all calculations of {experiment.steps} steps were trained on")
+    return Calculations(found)
+
+
+def _learned(experiment: Experiment) -> list[Calculation]:
+    rng = Random("arithmetic/train")
+    return [calculation(rng, experiment.steps) for _ in range(experiment.problems)]
 
 
 def load(experiment: Experiment, arm: str, seed: int) -> Arm:

@@ -73,12 +73,15 @@ class Cost:
     Attributes:
         reading: Operations spent before anything is asked.
         question: Operations of each question.
+        opening: The part of ``reading`` that is spent again where a question comes in another turn or
+            process, and finds no more than what was kept.
         passes: Passes one after another from the facts to the first answer.
         kept: Bytes kept of the context for further questions.
     """
 
     reading: int
     question: int
+    opening: int
     passes: int
     kept: int
 
@@ -91,17 +94,20 @@ def questions_until(ours: Cost, theirs: Cost, share: float, *, anew: bool) -> in
     """From how many questions about one context on ours costs at most ``share`` of theirs a question.
 
     Args:
-        ours: Reads the context once.
-        theirs: Reads it once, or again for every question if ``anew``.
+        ours: Reads the context once, and if ``anew`` opens what was kept of it for every question.
+        theirs: Reads it once, or if ``anew`` again for every question.
         share: Of their operations, in thousandths.
-        anew: See above.
+        anew: Whether each question comes in another turn or process.
 
     Returns:
         None if it never does.
     """
     part = Fraction(share).limit_denominator(1000)
-    saved = part * (theirs.question + (theirs.reading if anew else 0)) - ours.question  # by each question
-    ahead = ours.reading - (0 if anew else part * theirs.reading)
+    saved = part * theirs.question - ours.question  # by each question
+    ahead = ours.reading - part * theirs.reading
+    if anew:
+        saved += part * theirs.reading - ours.opening
+        ahead = ours.reading - ours.opening
     if saved > 0:
         return max(1, math.ceil(ahead / saved))
     return 1 if saved == 0 and ahead <= 0 else None
@@ -121,6 +127,7 @@ def cost(arm: Arm, facts: int, thoughts: int, hops: int) -> Cost:
     return Cost(
         arm.reading_flops(facts, thoughts),
         arm.question_flops(facts, thoughts, hops),
+        arm.opening_flops(),
         passes,
         arm.kept_bytes(facts),
     )

@@ -105,17 +105,16 @@ class PersistentMemory(Arm):
         step = forward_flops(config, Forward(slots, reads=True))
         step += 2 * slots * (config.num_hidden_layers * (width * state + gates) + state * width)
         reading = forward_flops(config, Forward(facts, writes=True)) + self.turning_flops(facts)
-        return reading + thoughts * step + self.decompressing_flops
+        return reading + thoughts * step + self.opening_flops()
 
-    @property
-    def decompressing_flops(self) -> int:
+    def opening_flops(self) -> int:
         """Operations of making keys and values of a state."""
         config = self.config
         return 2 * config.num_hidden_layers * config.num_slots * config.state_dim * 2 * config.kv_dim
 
     def trying_flops(self, facts: int, done: int) -> int:
         """The state is made ready to be read, and the question asked, after every step."""
-        return self.decompressing_flops + self.question_flops(facts, done, 0)
+        return self.opening_flops() + self.question_flops(facts, done, 0)
 
     def kept_bytes(self, facts: int) -> int:
         """A state, whatever was read."""
@@ -145,7 +144,7 @@ class ZeroedMemory(PersistentMemory):
     def reading_flops(self, facts: int, thoughts: int) -> int:
         """As without a memory, and the zeros are decompressed."""
         window = forward_flops(self.config, Forward(facts)) + self.turning_flops(facts)
-        return window + self.decompressing_flops
+        return window + self.opening_flops()
 
     def kept_bytes(self, facts: int) -> int:
         """The window."""

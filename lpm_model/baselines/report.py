@@ -210,7 +210,7 @@ def break_even(experiment: Experiment, arm: str, facts: int, hops: int, share: f
         ours, theirs = (cost(model, facts, thoughts, hops) for model in (memory, coconut))
         counts = (questions_until(ours, theirs, share, anew=anew) for anew in (False, True))
         cells = ("never" if count is None else f"{count} questions" for count in counts)
-        anew = ours.question / (theirs.question + theirs.reading)
+        anew = (ours.opening + ours.question) / (theirs.reading + theirs.question)
         least = f"{ours.question / theirs.question:.2f} | {anew:.2f}"
         lines.append(f"| {thoughts} | {' | '.join(cells)} | {least} |")
     return "\n".join(lines)
