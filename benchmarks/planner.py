@@ -23,7 +23,7 @@ from transformers import PreTrainedModel
 from lpm_model.base import LoadedModel, adapter_file
 from lpm_model.configuration import LPMConfig
 from lpm_model.decoding import ConstrainedDecoder
-from lpm_model.flops import remembering_turn_flops, rereading_turn_flops
+from lpm_model.flops import remembering_turn_flops, rereading_turn_flops, session_turn_flops
 from lpm_model.state import LatentState
 from lpm_model.text import prompt_ids, segment_ids
 from planner import Planner
@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUEST = "Plan a route from New York to Los Angeles that avoids toll roads and includes a stop in Denver."
 COLD_RUNS, WARM_RUNS, MODEL_RUNS = 3, 5, 3
 LONG = 256  # tokens of the long prompt
+RESULT = 24  # tokens of what the route tool found, with their marks
 ANSWERED = (0, 3, 4)  # exit codes of a run that came to an answer
 
 Row = tuple[str, str, str]  # what, measured, aim
@@ -195,10 +196,13 @@ def table(rows: list[Row]) -> Table:
 def operations(config: LPMConfig, request: int, answer: int) -> Table:
     """Operations of one turn by the turns before it: the memory's cost stays, the base's grows."""
     found = Table(title=f"GFLOP of a turn of {request} tokens answered in {answer}, counted from the shapes")
-    for heading in ("turns before", "memory", "base that reads the transcript again", "ratio"):
+    headings = ("turns before", "memory, reads and writes", "memory, all that a session does")
+    for heading in (*headings, "base that reads the transcript again", "ratio", "ratio to all"):
         found.add_column(heading, justify="right")
     for before in (0, 1, 2, 4, 8, 19):
         ours = remembering_turn_flops(config, request, answer, first=before == 0)
+        whole = session_turn_flops(config, request, answer, RESULT, first=before == 0)
         theirs = rereading_turn_flops(config, before * (request + answer), request, answer)
-        found.add_row(str(before), f"{ours / 1e9:.1f}", f"{theirs / 1e9:.1f}", f"{theirs / ours:.2f}")
+        billions = (f"{count / 1e9:.1f}" for count in (ours, whole, theirs))
+        found.add_row(str(before), *billions, f"{theirs / ours:.2f}", f"{theirs / whole:.2f}")
     return found

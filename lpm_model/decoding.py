@@ -262,8 +262,8 @@ class ConstrainedDecoder:
         """
         prompt = [*context, *prompt_ids(self.tokenizer)]
         ids = torch.tensor([prompt + answer_ids(self.tokenizer, text)])
-        logits = self.model(ids[:, :-1], latent_state=state).logits[0, len(prompt) - 1 :].float()
         wanted = ids[0, len(prompt) :]
+        logits = self.model(ids[:, :-1], latent_state=state, logits_to_keep=len(wanted)).logits[0].float()
         return float(torch.softmax(logits, -1).gather(-1, wanted[:, None]).min())
 
 

@@ -87,6 +87,29 @@ def remembering_turn_flops(config: LPMConfig, request: int, answer: int, *, firs
     return total + sum(forward_flops(config, call) for call in calls)
 
 
+def session_turn_flops(config: LPMConfig, request: int, answer: int, result: int, *, first: bool) -> int:
+    """Operations of all that the planner does with the model in a turn of a session.
+
+    Beside reading and writing, the answer is read once more with the request in sight; the tool's result and
+    the answer are read into the state of before the turn, and the answer must still follow from that.
+
+    Args:
+        config: The model's.
+        request: Tokens of this turn.
+        answer: Tokens written.
+        result: Tokens of what the tool found.
+        first: Whether the memory is still empty.
+    """
+    calls = (
+        Forward(request + answer, logits=answer, reads=True),
+        Forward(result, reads=not first, writes=True),
+        Forward(answer, reads=True, writes=True),
+        Forward(answer, logits=answer, reads=True),
+    )
+    turn = remembering_turn_flops(config, request, answer, first=first)
+    return turn + sum(forward_flops(config, call) for call in calls)
+
+
 def rereading_turn_flops(config: LPMConfig, transcript: int, request: int, answer: int) -> int:
     """Operations of the base alone, which runs the whole transcript before it answers.
 

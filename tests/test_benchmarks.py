@@ -10,7 +10,13 @@ from transformers import DynamicCache
 
 from benchmarks import planner as measured
 from lpm_model.base import LoadedModel
-from lpm_model.flops import Forward, forward_flops, remembering_turn_flops, rereading_turn_flops
+from lpm_model.flops import (
+    Forward,
+    forward_flops,
+    remembering_turn_flops,
+    rereading_turn_flops,
+    session_turn_flops,
+)
 from tests.talking import TOKENIZER, talking_base, talking_model
 from tests.tiny import MEMORY, tiny_base, tiny_model
 from tools.roads.arguments import RouteArguments
@@ -87,13 +93,31 @@ def test_a_turn_is_the_sum_of_its_calls():
     assert rereading_turn_flops(model.config, 20, 40, 12) == pytest.approx(run(reread), rel=0.01)
 
 
+def test_a_turn_of_a_session_also_compares_keeps_and_checks():
+    model = tiny_model().fold()
+    with torch.no_grad():
+        _, before = model.model(ids(9), write=True)
+
+    def beside_the_turn():
+        model(ids(16 + 12), latent_state=before, logits_to_keep=12)
+        _, kept = model.model(ids(10), before, write=True)
+        _, kept = model.model(ids(12), kept, write=True)
+        model(ids(12), latent_state=kept, logits_to_keep=12)
+
+    whole = session_turn_flops(model.config, 16, 12, 10, first=False)
+    turn = remembering_turn_flops(model.config, 16, 12, first=False)
+    assert whole - turn == pytest.approx(run(beside_the_turn), rel=0.01)
+
+
 def test_memory_costs_the_same_whatever_was_said_before():
     config = tiny_model().config
     rereading = [rereading_turn_flops(config, before * 50, 40, 10) for before in (0, 1, 4)]
     assert rereading == sorted(rereading) and rereading[2] > 3 * rereading[0]
     table = measured.operations(config, 40, 10)
     columns = [list(column.cells) for column in table.columns]
-    assert columns[0] == ["0", "1", "2", "4", "8", "19"] and len(set(columns[1][1:])) == 1
+    assert columns[0] == ["0", "1", "2", "4", "8", "19"] and all(
+        len(set(ours[1:])) == 1 for ours in columns[1:3]
+    )
 
 
 def test_the_model_is_measured_beside_its_base():
