@@ -167,7 +167,11 @@ def load_model(
             f"Train one with `planner train` and put it there"
         )
     try:
-        learned, memory, _ = read_adapter(adapter)
+        learned, memory, header = read_adapter(adapter)
+        if header.get("base") != name:
+            raise AdapterError(
+                f"the adapter {adapter} was trained on {header.get('base')}, this base is {name}"
+            )
         model = retrofit(CausalDecoder, config, tensors, base_name=name, **memory)
         load_adapter(model, learned)
     except (AdapterError, KeyError, ValueError) as error:

@@ -59,6 +59,12 @@ class LPMAttention(nn.Module):
         self.q_norm = RMSNorm(self.head_dim, config.rms_norm_eps) if config.qk_norm else nn.Identity()
         self.k_norm = RMSNorm(self.head_dim, config.rms_norm_eps) if config.qk_norm else nn.Identity()
 
+    def slots(self, pair: torch.Tensor, rotary: tuple[torch.Tensor, torch.Tensor]) -> KeysValues:
+        """As ``keys_values``, of slots (B, K, 2 * kv_dim), which hold the projections without their bias."""
+        if self.qkv.bias is not None:
+            pair = pair + self.qkv.bias[-pair.shape[-1] :]
+        return self.keys_values(pair, rotary)
+
     def keys_values(self, pair: torch.Tensor, rotary: tuple[torch.Tensor, torch.Tensor]) -> KeysValues:
         """Split (B, T, 2 * kv_dim) into rotated keys and values, each (B, kv_heads, T, head_dim)."""
         key, value = pair.unflatten(-1, (2, self.kv_heads, self.head_dim)).permute(2, 0, 3, 1, 4)
@@ -325,7 +331,7 @@ class Backbone(nn.Module):
         places = torch.arange(self.config.num_slots, device=latent_state.device)[None]
         rotary = self.rotary_emb(latent_state, places)
         return [
-            attention.keys_values(block.up(state), rotary) if block.reads_slots else state
+            attention.slots(block.up(state), rotary) if block.reads_slots else state
             for (attention, block), state in zip(self.carriers, latent_state.unbind(1), strict=True)
         ]
 

@@ -1,18 +1,19 @@
 """How many operations a turn costs: counted from the shapes, two for every multiplication and addition.
 
-With T tokens run, S positions they attend to, D the hidden width, A = heads * head_dim, P = 2 * kv heads *
-head_dim, H the MLP's width, V the vocabulary, and per layer of the memory K slots of r numbers, gates of
-rank g and a merge of rank m:
+With T tokens run, S positions of the window, D the hidden width, A = heads * head_dim, P = 2 * kv heads *
+head_dim, H the MLP's width, V the vocabulary, and per layer that carries a memory K slots of r numbers,
+gates of rank g and a merge of rank m:
 
     base layer      2 T (D (A + P) + A D + 3 D H)  +  4 T S A      weights, then scores and their values
     head            2 V D for every position that gets logits
-    slots read      2 K r P  +  2 T m (2 D + A)                    W_up, then the merge
+    slots read      2 K r P  +  4 T K A  +  2 T m (2 D + A)        W_up, scores and values, then the merge
     state written   2 T (D r + (D + r) g + 2 g r)  +  2 K N r      drafts, then N tokens into K slots
     over an older   2 K ((D + r) g + 2 g r)  +  2 K K r            forget gates, then slots into slots
 
-Attention is counted as it is computed: every one of T rows over all S columns. Normalisations, rotary
-positions, softmaxes and activations are left out, as is usual: they are below one in a hundred. The
-counts are those of inference, with the low-rank updates folded into the weights.
+Attention is counted as it is computed: every one of T rows over all S columns of the window, and over K
+slots where they are read. Normalisations, rotary positions, softmaxes and activations are left out, as is
+usual: they are below one in a hundred. The counts are those of inference, with the low-rank updates folded
+into the weights.
 """
 
 from __future__ import annotations
@@ -46,7 +47,13 @@ class Forward:
 
 
 def forward_flops(config: LPMConfig, call: Forward) -> int:
-    """Operations of one call, by the formulas above; one that neither reads nor writes is the base's."""
+    """Operations of one call, by the formulas above; one that neither reads nor writes is the base's.
+
+    Raises:
+        ValueError: If the memory is of another mechanism, which counts otherwise.
+    """
+    if config.mechanism != "slots":
+        raise ValueError(f"the operations of mechanism {config.mechanism} are not counted")
     width, hidden, slots, state = (
         config.hidden_size,
         config.intermediate_size,
@@ -55,17 +62,19 @@ def forward_flops(config: LPMConfig, call: Forward) -> int:
     )
     heads, pair = config.num_attention_heads * config.head_dim, 2 * config.kv_dim
     rows, gates = call.tokens, (width + state) * config.gate_rank + 2 * config.gate_rank * state
-    seen = slots * call.reads + call.past + rows
+    seen = call.past + rows
     layer = 2 * rows * (width * (heads + pair) + heads * width + 3 * width * hidden) + 4 * rows * seen * heads
+    memory = 0
     if call.reads:
-        layer += 2 * rows * config.merge_rank * (2 * width + heads)
+        memory += 4 * rows * slots * heads + 2 * rows * config.merge_rank * (2 * width + heads)
     if call.reads and not call.decompressed:
-        layer += 2 * slots * state * pair
+        memory += 2 * slots * state * pair
     if call.writes:
-        layer += 2 * rows * (width * state + gates) + 2 * slots * (call.past + rows) * state
+        memory += 2 * rows * (width * state + gates) + 2 * slots * seen * state
     if call.writes and call.reads:
-        layer += 2 * slots * gates + 2 * slots * slots * state
-    return config.num_hidden_layers * layer + 2 * call.logits * config.vocab_size * width
+        memory += 2 * slots * gates + 2 * slots * slots * state
+    carriers = config.state_shape[0]
+    return config.num_hidden_layers * layer + carriers * memory + 2 * call.logits * config.vocab_size * width
 
 
 def remembering_turn_flops(config: LPMConfig, request: int, answer: int, *, first: bool) -> int:

@@ -54,7 +54,8 @@ def narrowed(tensors: Mapping[str, torch.Tensor], chosen: list[torch.Tensor]) ->
     """An adapter of slots that hold a whole key and value, rewritten along directions.
 
     Exact but for the gates, which weigh each number of a slot: those of a direction are what the gates of a
-    key and value do to it on average.
+    key and value do to it on average. A slot enters them scaled to a mean square of one, over r numbers in
+    place of 2 * kv_dim: it is shorter by the root of r / (2 * kv_dim), and their weights make up for it.
 
     Args:
         tensors: The adapter.
@@ -73,7 +74,7 @@ def narrowed(tensors: Mapping[str, torch.Tensor], chosen: list[torch.Tensor]) ->
         found[prefix + "up.lora_a"] = found[prefix + "up.lora_a"] @ kept
         entering = found[prefix + "gate_in.weight"]
         found[prefix + "gate_in.weight"] = torch.cat(
-            (entering[:, :-width], entering[:, -width:] @ kept), dim=1
+            (entering[:, :-width], entering[:, -width:] @ kept * (width / kept.shape[1]) ** 0.5), dim=1
         )
         share = kept.square().T  # (r, 2 * kv_dim): how much of a direction each number is
         for name in ("weight", "bias"):

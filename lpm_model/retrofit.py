@@ -1,7 +1,7 @@
 """Give a pretrained Llama-family decoder a persistent memory, and keep what it learned as an adapter.
 
 The adapter file holds only what training changes (slots, gates, low-rank updates, merges); the base
-weights come from the base. A model's fingerprint is a digest of both the adapter and the shapes of
+weights come from the base. A model's fingerprint is a digest of the base, the adapter and the shape of
 its memory: a latent state written by one model is refused by another.
 """
 
@@ -221,11 +221,15 @@ def load_adapter(model: WithHead, tensors: Mapping[str, torch.Tensor]) -> None:
 
 
 def fingerprint(model: WithHead) -> str:
-    """Digest of the memory's shape and the learned parameters in bfloat16 (hex); before folding."""
+    """Digest (hex) of the base, the memory's shape and what was learned; before folding.
+
+    Parameters count in bfloat16. Projections that were found from the base's do not: those of another machine
+    differ in the last bits.
+    """
     digest = hashlib.sha256(repr((model.config.base_name, model.config.state_shape)).encode())
     learned = model.learned_names
     for name, parameter in sorted(model.named_parameters()):
-        if name in learned:
+        if name in learned or not _is_learned(name):
             digest.update(name.encode())
             digest.update(
                 parameter.detach().to("cpu", torch.bfloat16).contiguous().view(torch.uint8).numpy().data

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 __all__ = ["FORMAT_VERSION", "LatentState", "StateFileError", "rounded"]
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 _GROUP = 64  # numbers that share one scale
 _LARGEST = 7  # code of the largest number of a group
@@ -87,7 +87,14 @@ class LatentState:
         )
 
     def __hash__(self) -> int:
-        return hash((self.segments, self.fingerprint, _digest(self.packed, self.scales)))
+        return hash(self._digest())
+
+    def _digest(self) -> str:
+        """Checksum of all attributes."""
+        digest = hashlib.sha256(json.dumps([self.fingerprint, self.segments, self.state_dim]).encode())
+        for tensor in (self.packed, self.scales):
+            digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
 
     def to_bytes(self) -> bytes:
         """Serialise as safetensors with version, fingerprint, segment count and checksum."""
@@ -96,7 +103,7 @@ class LatentState:
             "fingerprint": self.fingerprint,
             "segments": self.segments,
             "state_dim": self.state_dim,
-            "sha256": _digest(self.packed, self.scales),
+            "sha256": self._digest(),
         }
         tensors = {"packed": self.packed, "scales": self.scales}
         return save(tensors, metadata={"lpm_state": json.dumps(header)})
@@ -125,6 +132,8 @@ class LatentState:
             width = int(header["state_dim"])
         except (SafetensorError, KeyError, TypeError, ValueError, OverflowError) as error:
             raise StateFileError(f"not a readable latent state: {error}") from error
+        if not isinstance(owner, str):
+            raise StateFileError("not a readable latent state: its fingerprint is no text")
         if version != FORMAT_VERSION:
             raise StateFileError(
                 f"latent state has format version {version}, this program reads {FORMAT_VERSION}"
@@ -148,7 +157,7 @@ class LatentState:
         state = cls(packed, scales, width, segments, owner)
         if shape is not None and state.shape != tuple(shape):
             raise StateFileError(f"latent state has shape {state.shape}, expected {tuple(shape)}")
-        if _digest(packed, scales) != digest:
+        if state._digest() != digest:
             raise StateFileError("latent state is damaged: its checksum does not match")
         if segments < 0 or not bool(torch.isfinite(scales).all()):
             raise StateFileError(
@@ -194,10 +203,3 @@ def _codes(numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     codes = (groups / scales.float()[..., None]).round().clamp(-_LARGEST, _LARGEST)
     # A group whose scale half precision cannot tell from zero is zero.
     return codes.where(scales[..., None] > 0, 0.0), scales
-
-
-def _digest(*tensors: torch.Tensor) -> str:
-    digest = hashlib.sha256()
-    for tensor in tensors:
-        digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

@@ -152,6 +152,7 @@ class Trainer:
             torch.optim.AdamW(self.learned, lr=config.learning_rate, betas=(0.9, 0.98), weight_decay=0.0),
         )
         self.step = 0
+        self.updating = False
 
     def resume(self) -> bool:
         """Load the last checkpoint of ``folder``; returns whether there was one."""
@@ -185,13 +186,15 @@ class Trainer:
     def run(self, report: Callable[[dict[str, float]], None] = lambda _: None) -> None:
         """Train until ``config.steps``, reporting metrics after every step.
 
-        An interrupt saves a checkpoint before it goes on its way.
+        An interrupt saves a checkpoint before it goes on its way, unless it comes in the midst of an update:
+        half of one is no state to go on from, and the last checkpoint stands.
         """
         with Log(self.folder, self.accelerator.is_main_process, self.step) as log:
             try:
                 self._run(report, log)
             except KeyboardInterrupt:
-                self.save()
+                if not self.updating:
+                    self.save()
                 raise
 
     def _run(self, report: Callable[[dict[str, float]], None], log: Log) -> None:
@@ -222,20 +225,27 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate()
         loss, weight, told = self._loss(next(batches), rng)
+        # Of several processes each has a batch of its own; they stay alike only by steps that are alike.
+        shared = self.accelerator.reduce(torch.tensor(weight, device=self.accelerator.device), "mean")
         self.accelerator.backward(loss)
         norm = self.accelerator.clip_grad_norm_(self.learned, self.config.clip)
         for parameter in self.learned:
             if parameter.grad is not None:
-                parameter.grad.mul_(weight)
+                parameter.grad.mul_(shared)
+        self.updating = True
         # Without a gradient there is nothing to learn, and AdamW would move on by what it learned before.
         if torch.isfinite(norm) and norm > 0:
             self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
+        self.updating = False
         return {**told, "grad_norm": float(norm)}
 
     def _loss(self, examples: Sequence[Example], rng: Random) -> tuple[torch.Tensor, float, dict[str, float]]:
-        """Of one step the loss, what its gradient weighs after it is clipped, and its metrics."""
+        """Of one step the loss, what its gradient weighs after it is clipped, and its metrics.
+
+        What the processes do together, here and later, is decided by ``rng``, which is the same in all.
+        """
         config = self.config
         sight = rng.random() < config.sight
         thinks = rng.random() < config.latent_steps
@@ -254,8 +264,10 @@ class Trainer:
         return loss, weight, {"loss_sight" if sight else "loss": loss.item(), "tokens": batch.run}
 
     def _texts(self, rng: Random) -> Language:
-        chosen = [rng.choice(self.texts) for _ in range(self.config.batch_size)]
-        return self._collated(chosen)
+        # ``rng`` is the same in all processes: each takes the next texts that it gives.
+        size, process = self.config.batch_size, self.accelerator.process_index
+        chosen = [rng.choice(self.texts) for _ in range(size * (process + 1))]
+        return self._collated(chosen[-size:])
 
     def _collated(self, texts: Sequence[str]) -> Language:
         return collate_text(self.tokenizer, texts, self.config.language_tokens).to(self.accelerator.device)

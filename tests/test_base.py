@@ -19,9 +19,9 @@ from tests.tiny import MEMORY
 IDS = torch.tensor([segment_ids(TOKENIZER, "Reno to Elko, no tolls")])
 
 
-def trained(family, **overrides):
+def trained(family, base_name="other"):
     """A retrofitted base whose memory has learned something."""
-    model = from_base(talking_base(family), **MEMORY | overrides, base_name="a base")
+    model = from_base(talking_base(family), **MEMORY, base_name=base_name)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -42,7 +42,7 @@ def embedded(tmp_path, monkeypatch):
         save_base(target)
 
     monkeypatch.setattr(bases, "convert_embedded", convert)
-    save_adapter(trained("llama"), tmp_path / "a.safetensors")
+    save_adapter(trained("llama", "SmolLM2-135M-Instruct"), tmp_path / "a.safetensors")
     return tmp_path / "cache", tmp_path / "a.safetensors", made
 
 
@@ -133,7 +133,6 @@ def test_another_base_with_an_adapter_trained_on_it(family, tmp_path):
         assert_close(two.latent_state, one.latent_state, atol=1e-3, rtol=1e-3)
         plain = AutoModelForCausalLM.from_pretrained(folder)
         assert not torch.allclose(plain(IDS).logits, two.logits, atol=0.1)
-    model.config.base_name = "other"  # a state belongs to the base in this folder
     assert loaded.fingerprint == fingerprint(model)
     assert not (tmp_path / "cache").exists()
 
@@ -146,6 +145,9 @@ def test_what_is_wrong_with_a_folder_is_said(tmp_path):
         load_model(folder, tmp_path)
     save_adapter(trained("qwen3"), folder / ADAPTER_NAME)
     with pytest.raises(BaseError, match="does not fit this base"):
+        load_model(folder, tmp_path)
+    save_adapter(trained("llama", "another"), folder / ADAPTER_NAME)
+    with pytest.raises(BaseError, match="was trained on another, this base is other"):
         load_model(folder, tmp_path)
     (folder / ADAPTER_NAME).write_bytes(b"x" * 99)
     with pytest.raises(BaseError, match="cannot read the adapter"):

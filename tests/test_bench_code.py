@@ -49,7 +49,7 @@ TALK = {
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     folder = save_base(tmp_path_factory.mktemp("base") / "base")
-    save_adapter(talking_model(), folder / "adapter.safetensors")
+    save_adapter(talking_model(base_name="base"), folder / "adapter.safetensors")
     return folder
 
 

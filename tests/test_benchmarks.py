@@ -34,12 +34,14 @@ def ids(count):
     return torch.arange(count)[None] % 200 + 3
 
 
-@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
+@pytest.mark.parametrize(
+    ("family", "every"), [("llama", 1), ("qwen2", 1), ("qwen3", 1), ("llama", 3)]
+)  # in the last, one layer of three carries a memory
 @pytest.mark.parametrize("reads", [False, True])
 @pytest.mark.parametrize("writes", [False, True])
 @pytest.mark.parametrize(("tokens", "past"), [(1, 0), (40, 0), (1, 60), (30, 60)])
-def test_counted_operations_equal_those_that_run(family, reads, writes, tokens, past):
-    model = tiny_model(family).fold()
+def test_counted_operations_equal_those_that_run(family, every, reads, writes, tokens, past):
+    model = tiny_model(family, memory_every=every).fold()
     cache = DynamicCache(config=model.config)
     drafts: list[torch.Tensor] = []
     with torch.no_grad():
@@ -58,6 +60,11 @@ def test_counted_operations_equal_those_that_run(family, reads, writes, tokens, 
     )
     counted = forward_flops(model.config, Forward(tokens, past, logits=1, reads=reads, writes=writes))
     assert counted == pytest.approx(ran, rel=0.01)
+
+
+def test_another_mechanism_is_not_counted():
+    with pytest.raises(ValueError, match="ungated"):
+        forward_flops(tiny_model(mechanism="ungated").config, Forward(40))
 
 
 def test_without_memory_it_is_the_base():

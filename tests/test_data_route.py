@@ -1,5 +1,6 @@
 """The generator of training data: what it says is what it means, whatever the wording and the noise."""
 
+import re
 from random import Random
 from string import Formatter
 
@@ -55,7 +56,7 @@ EDITS = {
     "add_via": "v", "add_via_between": "v w u", "extend_trip": "d x",
     "add_via_before": "v w", "add_via_after": "v w", "add_via_first": "v",
     "add_two_vias": "v w",
-    "drop_via": "v", "swap_via": "v w", "reorder_two": "v w", "change_origin": "o",
+    "drop_via": "v", "swap_via": "v w", "reorder_two": "v w", "swap_neighbours": "v w", "change_origin": "o",
     "change_destination": "d", "avoid_place_add": "p", "avoid_place_drop": "p", "hours_set": "n",
     "depart_set": "time", "arrive_set": "time",
     "depart_later": "delta", "depart_earlier": "delta", "distance_set": "dist",
@@ -316,6 +317,9 @@ def check_edit(key, before, after, words):
         first, second = find(words["v"], two), find(words["w"], two)
         assert sorted(one) == sorted(two) and second == first + 1
         assert find(words["v"], one) > find(words["w"], one)
+    elif key == "swap_neighbours":
+        at = find(words["w"], one)
+        assert two == [*one[:at], one[at + 1], one[at], *one[at + 2 :]] and same_place(words["v"], two[at])
     elif key == "reverse_vias":
         assert one[::-1] == two
     elif key in ("order_any", "order_fixed"):
@@ -325,9 +329,9 @@ def check_edit(key, before, after, words):
         field = key.removeprefix("change_")
         assert same_place(words["x"], before[field]) and changed(before, after) == {field}
         return {field}
-    elif key == "reverse_trip":
+    elif key in ("reverse_trip", "swap_ends"):
         assert (after["origin"], after["destination"]) == (before["destination"], before["origin"])
-        assert one[::-1] == two
+        assert one[::-1] == two and (key == "reverse_trip" or one == two)
         return {"origin", "destination", "via"}
     elif key in ("round_on", "round_off"):
         assert after.get("round_trip", False) is (key == "round_on")
@@ -398,6 +402,30 @@ def test_every_edit_changes_what_it_says_and_nothing_else(names):
     assert all(count > 3 for key, count in times.items() if key not in ("undo_last", "back_to_first")), times
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["add_via_first", "add_via_before", "add_via_after", "add_via_between", "reorder_two", "swap_neighbours",
+     "reverse_vias"],
+)  # fmt: skip
+def test_a_position_is_said_only_where_the_order_counts(names, key):
+    source = RouteConversations(names, Random(8), (1,))
+    given = {"origin": "Reno", "destination": "Boise", "via": ["Elko", "Ely", "Wells"]}
+    assert source.edits[key](given) is not None
+    assert source.edits[key](given | {"via_order": "any"}) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "other"),
+    [
+        ("extend_trip", r"don't stop at"),  # the old destination becomes a stop
+        ("reorder_two", r"swap|switch|flip|\{w\} (should come )?(after|later)|until"),  # {v} alone moves
+        ("reverse_trip", r"^start at|start where|start and end, swap"),  # and the stops turn around
+    ],
+)
+def test_no_phrase_says_what_another_edit_does(key, other):
+    assert [t for t in phrases("route/edits")[key] if re.search(other, t, re.IGNORECASE)] == []
+
+
 def test_an_edit_of_what_is_not_there_is_rare(names):
     source = RouteConversations(names, Random(6), (1,))
     bare = {"origin": "A", "destination": "B"}
@@ -444,6 +472,18 @@ def test_edits_said_together_each_touch_different_things(names, calm, monkeypatc
         touched = [conversations._TOUCHED[key] for key, *_ in applied]
         assert len(set(touched)) == 3
     assert made > 200
+
+
+@pytest.mark.parametrize(
+    ("other", "joined"),
+    [("change_destination", True), ("change_origin", False), ("reverse_trip", False), ("extend_trip", False)],
+)
+def test_a_way_back_is_not_said_with_another_start_or_direction(names, monkeypatch, other, joined):
+    source = RouteConversations(names, Random(12), (1,))
+    monkeypatch.setattr(conversations, "_WEIGHTS", {"round_on": 1, other: 1})
+    before = {"origin": "Reno", "destination": "Boise", "via": ["Elko", "Ely"]}
+    turns = [source._together(before, [before], 2) for _ in range(30)]
+    assert any(turn is not None for turn in turns) is joined
 
 
 def test_what_is_said_around_an_edit_names_nothing_and_starts_small_within_a_sentence():

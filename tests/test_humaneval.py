@@ -179,7 +179,7 @@ def test_tokens_are_drawn_by_their_probability():
 
 def test_both_arms_of_any_base_in_a_table(tmp_path, monkeypatch, capsys, sandbox):
     base = save_base(tmp_path / "base")
-    save_adapter(talking_model(), base / "adapter.safetensors")
+    save_adapter(talking_model(base_name="base"), base / "adapter.safetensors")
     file, out = write(tmp_path / "problems.jsonl.gz", [DOUBLE, VOWELS]), tmp_path / "written.jsonl"
     command = ["humaneval", str(file), "--base", str(base), "--n", "10", "--max-tokens", "4"]
     monkeypatch.setattr("sys.argv", [*command, "--batch", "8", "--out", str(out)])

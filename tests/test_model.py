@@ -210,9 +210,10 @@ def test_everything_read_has_a_place_in_order(count, turns):
         held = filled_now[None]
 
 
-def test_a_short_text_is_remembered_as_if_it_stood_in_the_window():
+@pytest.mark.parametrize("family", ["llama", "qwen2"])
+def test_a_short_text_is_remembered_as_if_it_stood_in_the_window(family):
     """Where nothing is shared or rounded, W_down is the keys and values, and the gates are open."""
-    model = tiny_model(trained=False, num_slots=16)
+    model = tiny_model(family, trained=False, num_slots=16)
     for layer in model.model.layers:
         layer.memory.gate_out.bias.data.fill_(50.0)
     said, more = tokens(2, 9), tokens(2, 5, seed=1)

@@ -94,6 +94,18 @@ def test_gates_that_treat_all_numbers_alike_stay_as_they_are(wide, chosen):
             assert_close(new, old[:, :1].expand_as(new), atol=0.02, rtol=0.02)
 
 
+def test_the_gates_see_a_slot_at_the_size_it_had(wide, narrow, chosen):
+    """A slot that lies along the directions enters the gates as it did when it was wide."""
+    x, slots = torch.randn(5, 48), torch.randn(5, NARROW)
+    entered: list[torch.Tensor] = []
+    for one, two, kept in zip(wide.model.blocks, narrow.model.blocks, chosen, strict=True):
+        hooks = [b.gate_in.register_forward_hook(lambda *call: entered.append(call[2])) for b in (one, two)]
+        one._gates(x, slots @ kept.float().T), two._gates(x, slots)
+        for hook in hooks:
+            hook.remove()
+        assert_close(entered[-1], entered[-2], atol=0.02, rtol=0.02)
+
+
 def test_a_narrow_adapter_holds_its_directions_and_makes_the_same_model_again(narrow, tmp_path):
     save_adapter(narrow, tmp_path / "a")
     tensors, memory, _ = read_adapter(tmp_path / "a")

@@ -49,6 +49,8 @@ def test_a_state_that_does_not_fit_is_refused():
         LatentState.load("no/such/file")
     with pytest.raises(StateFileError, match="not finite"):
         LatentState.from_bytes(state(slots=torch.full(SHAPE, torch.inf)).to_bytes())
+    with pytest.raises(StateFileError, match="negative"):
+        LatentState.from_bytes(state(segments=-1).to_bytes())
     with pytest.raises(StateFileError, match="numbers of a slot"):
         LatentState.from_bytes(state(slots=torch.ones(4)).to_bytes())
 
@@ -58,13 +60,14 @@ def test_a_state_that_does_not_fit_is_refused():
     [
         ({"version": FORMAT_VERSION + 1}, "version"),
         ({"sha256": "0" * 64}, "checksum"),
-        ({"segments": -1}, "negative"),
+        ({"segments": 2}, "checksum"),
+        ({"fingerprint": "cd"}, "checksum"),
     ],
 )
 def test_a_header_that_lies_is_refused(header, complaint):
     tensors = {"packed": state().packed, "scales": state().scales}
     raw = b"".join(t.view(torch.uint8).numpy().tobytes() for t in tensors.values())
-    digest = hashlib.sha256(raw).hexdigest()
+    digest = hashlib.sha256(b'["ab", 1, 32]' + raw).hexdigest()
     honest = {
         "version": FORMAT_VERSION,
         "fingerprint": "ab",
@@ -75,6 +78,10 @@ def test_a_header_that_lies_is_refused(header, complaint):
     assert LatentState.from_bytes(save(tensors, {"lpm_state": json.dumps(honest)})).segments == 1
     with pytest.raises(StateFileError, match=complaint):
         LatentState.from_bytes(save(tensors, {"lpm_state": json.dumps(honest | header)}))
+    with pytest.raises(StateFileError, match="no text"):
+        LatentState.from_bytes(
+            save(tensors, {"lpm_state": json.dumps(honest | {"fingerprint": 7})}), fingerprint="ab"
+        )
     with pytest.raises(StateFileError, match="packed numbers and scales"):
         LatentState.from_bytes(save({"packed": state().packed}, {"lpm_state": json.dumps(honest)}))
 
@@ -109,7 +116,7 @@ def test_damaged_bytes_are_refused_or_equal(data):
         read = LatentState.from_bytes(bad, fingerprint="ab" * 32, shape=SHAPE)
     except StateFileError:
         return
-    assert torch.equal(read.slots, state().slots)
+    assert read == state()
 
 
 def read_all(model, ids, held=None):

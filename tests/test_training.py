@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 import torch
+from accelerate import Accelerator
 from torch.nn import functional as F
 
 from lpm_model.data.language import general_texts
@@ -200,6 +201,28 @@ def test_an_interrupt_keeps_the_progress(tmp_path, cause):
     assert (tmp_path / "adapter.safetensors").is_file() and not list(tmp_path.glob("*.part"))
 
 
+def test_an_interrupt_in_the_midst_of_an_update_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+    wanted = dict(examples=mixed, steps=6, save_every=2)
+    whole, torn = trainer(tmp_path / "whole", **wanted), trainer(tmp_path / "torn", **wanted)
+    whole.run()
+    update = torn.optimizer.step
+
+    def interrupted():
+        update()
+        if torn.step == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(torn.optimizer, "step", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        torn.run()
+    again = trainer(tmp_path / "torn", **wanted, seed=3)
+    again.model.load_state_dict(torn.model.state_dict())
+    assert again.resume() and again.step == 2
+    again.run()
+    for one, two in zip(learned(whole), learned(again), strict=True):
+        assert torch.equal(one, two)
+
+
 def test_nothing_to_resume_is_a_fresh_start(tmp_path):
     assert trainer(tmp_path / "none").resume() is False
 
@@ -337,6 +360,22 @@ def test_batches_drawn_by_workers_are_those_drawn_at_home(tmp_path):
     for made in (home, away):
         made.step = 40
     assert list(islice(home._batches(), 60)) == list(islice(away._batches(), 60))
+
+
+def test_processes_weigh_their_steps_alike_and_learn_from_texts_of_their_own(tmp_path, monkeypatch):
+    made = trainer(tmp_path, clip=1e-3, texts=TEXTS, language_tokens=32)
+    first = made._texts(Random(1)).ids
+
+    def reduced(weight, how):
+        assert how == "mean"
+        return (weight + 1.0) / 2  # the other process has a full batch
+
+    monkeypatch.setattr(made.accelerator, "reduce", reduced)
+    monkeypatch.setattr(Accelerator, "process_index", 1)
+    made._train_step(iter([[Example(("go east",), ("go",))] * 2]))
+    moments = torch.stack([state["exp_avg"].norm() for state in made.optimizer.state.values()])
+    assert moments.norm().item() * 10 == pytest.approx(1e-3 * (3 / 25 + 1) / 2, rel=1e-3)
+    assert not set(map(tuple, made._texts(Random(1)).ids.tolist())) & set(map(tuple, first.tolist()))
 
 
 def test_bfloat16_learns_too(tmp_path):

@@ -25,23 +25,24 @@ Words = dict[str, Any]
 
 _WEIGHTS = {
     "add_via": 9, "add_via_before": 4, "add_via_after": 4, "add_via_between": 3, "add_via_first": 1.5,
-    "add_two_vias": 2, "drop_via": 10, "drop_all_vias": 2, "swap_via": 10, "reorder_two": 4,
-    "reverse_vias": 3, "order_any": 2.5, "order_fixed": 4, "change_origin": 4, "change_destination": 5,
-    "extend_trip": 3, "reverse_trip": 2, "round_on": 4, "round_off": 14, "tolls_off": 4, "tolls_on": 9,
-    "ferries_off": 2, "ferries_on": 9, "motorways_off": 4, "motorways_on": 9, "avoid_nothing": 2,
-    "avoid_place_add": 5, "avoid_place_drop": 9, "shortest_on": 3, "fastest_on": 14, "hours_set": 5,
-    "hours_off": 16, "depart_set": 4, "depart_later": 10, "depart_earlier": 8, "depart_off": 12,
-    "arrive_set": 4, "arrive_off": 14, "distance_set": 3, "distance_off": 16, "undo_last": 5,
-    "back_to_first": 2, "chatter": 6, "confirm_no_change": 2.5,
+    "add_two_vias": 2, "drop_via": 10, "drop_all_vias": 2, "swap_via": 10, "reorder_two": 3,
+    "swap_neighbours": 1, "reverse_vias": 3, "order_any": 2.5, "order_fixed": 4, "change_origin": 4,
+    "change_destination": 5, "extend_trip": 3, "reverse_trip": 2, "swap_ends": 0.3, "round_on": 4,
+    "round_off": 14, "tolls_off": 4, "tolls_on": 9, "ferries_off": 2, "ferries_on": 9, "motorways_off": 4,
+    "motorways_on": 9, "avoid_nothing": 2, "avoid_place_add": 5, "avoid_place_drop": 9, "shortest_on": 3,
+    "fastest_on": 14, "hours_set": 5, "hours_off": 16, "depart_set": 4, "depart_later": 10,
+    "depart_earlier": 8, "depart_off": 12, "arrive_set": 4, "arrive_off": 14, "distance_set": 3,
+    "distance_off": 16, "undo_last": 5, "back_to_first": 2, "chatter": 6, "confirm_no_change": 2.5,
 }  # fmt: skip
 _IDLE = 0.1  # share of the edits that would change nothing, such as tolls allowed that were, which are said
 # Edits that are said together touch different things. A stop may be added after another edit of the stops.
 _ADDS = ("add_via", "add_via_before", "add_via_after", "add_via_between", "add_via_first", "add_two_vias")
 _TOUCHES = {
     "stops": (
-        "drop_via", "drop_all_vias", "swap_via", "reorder_two", "reverse_vias", "order_any", "order_fixed",
+        "drop_via", "drop_all_vias", "swap_via", "reorder_two", "swap_neighbours", "reverse_vias",
+        "order_any", "order_fixed",
     ),
-    "order of the trip": ("extend_trip", "reverse_trip"), "what was before": ("undo_last",),
+    "order of the trip": ("extend_trip", "reverse_trip", "swap_ends"), "what was before": ("undo_last",),
     "origin": ("change_origin",), "destination": ("change_destination",),
     "way back": ("round_on", "round_off"),
     "tolls": ("tolls_off", "tolls_on"), "ferries": ("ferries_off", "ferries_on"),
@@ -53,10 +54,11 @@ _TOUCHES = {
 _TOUCHED = {key: name for name, keys in _TOUCHES.items() for key in keys} | dict.fromkeys(
     _ADDS, "added stops"
 )
+# Nor are edits of which one says where the other leads: a way back ends where the trip starts.
 _ALONE = [
     {"order of the trip", name}
-    for name in ("stops", "added stops", "origin", "destination", "what was before")
-]
+    for name in ("stops", "added stops", "origin", "destination", "what was before", "way back")
+] + [{"way back", "origin"}]
 _DOUBLE = 0.1  # share of later turns that say two edits in one ready-made sentence
 _TOGETHER = 0.34  # that put edits together, each in its own words
 _THREE = 0.22  # of these, with a third edit
@@ -248,21 +250,25 @@ class RouteConversations(Conversations):
         return self._with_stop(now, None, {})
 
     def _add_via_first(self, now: Meaning) -> tuple[Meaning, Words] | None:
-        return self._with_stop(now, 0, {}) if now.get("via") else None
+        if not now.get("via") or now.get("via_order") == "any":
+            return None
+        return self._with_stop(now, 0, {})
 
     def _add_via_before(self, now: Meaning) -> tuple[Meaning, Words] | None:
-        if not now.get("via"):
+        if not now.get("via") or now.get("via_order") == "any":
             return None
         index = self.rng.randrange(len(now["via"]))
         return self._with_stop(now, index, {"w": self._mention(now["via"][index])})
 
     def _add_via_after(self, now: Meaning) -> tuple[Meaning, Words] | None:
-        if not now.get("via"):
+        if not now.get("via") or now.get("via_order") == "any":
             return None
         index = self.rng.randrange(len(now["via"]))
         return self._with_stop(now, index + 1, {"w": self._mention(now["via"][index])})
 
-    def _add_via_between(self, now: Meaning) -> tuple[Meaning, Words]:
+    def _add_via_between(self, now: Meaning) -> tuple[Meaning, Words] | None:
+        if now.get("via_order") == "any":
+            return None
         places = [now["origin"], *now.get("via", ()), now["destination"]]
         index = self.rng.randrange(len(places) - 1)
         words = {"w": self._mention(places[index]), "u": self._mention(places[index + 1])}
@@ -307,6 +313,14 @@ class RouteConversations(Conversations):
         via.insert(earlier, moved)
         return now | {"via": via}, {"v": self._mention(moved), "w": self._mention(target)}
 
+    def _swap_neighbours(self, now: Meaning) -> tuple[Meaning, Words] | None:
+        via = list(now.get("via", ()))
+        if len(via) < 2 or now.get("via_order") == "any":
+            return None
+        at = self.rng.randrange(len(via) - 1)
+        via[at], via[at + 1] = via[at + 1], via[at]
+        return now | {"via": via}, {"v": self._mention(via[at]), "w": self._mention(via[at + 1])}
+
     def _reverse_vias(self, now: Meaning) -> tuple[Meaning, Words] | None:
         if len(now.get("via", ())) < 2 or now.get("via_order") == "any":
             return None
@@ -338,6 +352,9 @@ class RouteConversations(Conversations):
     def _reverse_trip(self, now: Meaning) -> tuple[Meaning, Words]:
         ends = {"origin": now["destination"], "destination": now["origin"]}
         return now | ends | {"via": list(now.get("via", ()))[::-1]}, {}
+
+    def _swap_ends(self, now: Meaning) -> tuple[Meaning, Words] | None:
+        return self._reverse_trip(now) if len(now.get("via", ())) < 2 else None
 
     def _round_on(self, now: Meaning) -> tuple[Meaning, Words]:
         return now | {"round_trip": True}, {"o": self._mention(now["origin"])}
