@@ -154,7 +154,7 @@ def load_model(
         cache: Folder for the converted embedded base.
         adapter: Adapter to use instead of the shipped one or the one in ``base``.
         progress: Told what takes time.
-        note: Told what went wrong but was mended.
+        note: Told what went wrong but was mended, and what looks wrong.
 
     Raises:
         BaseError: If the base or its adapter is missing, damaged or does not fit.
@@ -168,9 +168,9 @@ def load_model(
         )
     try:
         learned, memory, header = read_adapter(adapter)
-        if header.get("base") != name:
-            raise AdapterError(
-                f"the adapter {adapter} was trained on {header.get('base')}, this base is {name}"
+        if header.get("base") != name:  # a folder may have been renamed
+            note(
+                f"the adapter {adapter} was trained on {header.get('base')}; is this base, {name}, the same?"
             )
         model = retrofit(CausalDecoder, config, tensors, base_name=name, **memory)
         load_adapter(model, learned)
