@@ -122,9 +122,11 @@ def test_the_calculator_is_exact_once_its_call_can_be_read_from_the_state(experi
 
 def test_nothing_is_asked_that_was_trained_on(experiment):
     wanted = Experiment.from_file(experiment)
+    trained = problems(wanted)
+    assert isinstance(trained, Calculations)
     asked, learned = (
         {tuple(row) for row in task.context.tolist()}
-        for task in (calculations(wanted, "ask/1", 300), problems(wanted))
+        for task in (calculations(wanted, "ask/1", 300), trained)
     )
     assert len(asked) > 250 and not asked & learned
     few = wanted.model_copy(update={"steps": (1, 1), "problems": 20_000})

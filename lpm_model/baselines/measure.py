@@ -107,7 +107,7 @@ def questions_until(ours: Cost, theirs: Cost, share: float, *, anew: bool) -> in
     ahead = ours.reading - part * theirs.reading
     if anew:
         saved += part * theirs.reading - ours.opening
-        ahead = ours.reading - ours.opening
+        ahead = Fraction(ours.reading - ours.opening)
     if saved > 0:
         return max(1, math.ceil(ahead / saved))
     return 1 if saved == 0 and ahead <= 0 else None
