@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.towns import CHICAGO, CLEVELAND, DENVER, INDIANA, IOWA, OMAHA
 from tools.places.types import Place
 from tools.roads import RoadGraph, Route, Router, RouteRequest, verify
-from tools.roads.clock import ahead, clock_minutes, drive_days, timetable
+from tools.roads.clock import clock_minutes, drive_days, minutes_ahead, timetable
 from tools.roads.gaps import known_gaps
 
 
@@ -177,10 +177,10 @@ def test_clocks_are_compared_on_a_day() -> None:
     phoenix, denver = (
         replace(DENVER, name=name, timezone=f"America/{name}") for name in ("Phoenix", "Denver")
     )
-    assert ahead(phoenix, denver, date(2027, 1, 15)) == 0
-    assert ahead(phoenix, denver, date(2027, 7, 15)) == 60
-    assert ahead(denver, phoenix, date(2027, 7, 15)) == -60
-    assert ahead(DENVER, phoenix, date(2027, 7, 15)) == 0, "no zone is known"
+    assert minutes_ahead(phoenix, denver, date(2027, 1, 15)) == 0
+    assert minutes_ahead(phoenix, denver, date(2027, 7, 15)) == 60
+    assert minutes_ahead(denver, phoenix, date(2027, 7, 15)) == -60
+    assert minutes_ahead(DENVER, phoenix, date(2027, 7, 15)) == 0, "no zone is known"
 
 
 AHEAD = st.sampled_from([-360, -180, -120, -60, 0, 60, 120, 180])

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from tools.places.types import Place
 
-__all__ = ["Timetable", "ahead", "clock_minutes", "drive_days", "show_clock", "timetable"]
+__all__ = ["Timetable", "clock_minutes", "drive_days", "minutes_ahead", "show_clock", "timetable"]
 
 _DAY = 24 * 60
 
@@ -57,7 +57,7 @@ def drive_days(duration_h: float, max_hours_per_day: float | None) -> tuple[floa
     return (*(limit for _ in range(days - 1)), duration_h - limit * (days - 1))
 
 
-def ahead(start: Place, end: Place, on: date) -> int:
+def minutes_ahead(start: Place, end: Place, on: date) -> int:
     """Minutes by which the clocks at ``end`` are ahead of those at ``start`` at noon of a day.
 
     A trip has no date, and states differ in when their clocks change: what holds on the day of planning is

@@ -16,7 +16,7 @@ import numpy as np
 
 from tools.places.types import Place
 from tools.roads.areas import edges_in_place, stop_inside
-from tools.roads.clock import Timetable, ahead, drive_days, timetable
+from tools.roads.clock import Timetable, drive_days, minutes_ahead, timetable
 from tools.roads.engine import BLOCKED, Engine
 from tools.roads.graph import RoadGraph
 from tools.roads.order import EXACT_STOPS, best_order
@@ -325,4 +325,4 @@ def _times(request: RouteRequest, hours: float) -> Timetable:
 
 def _clocks_ahead(request: RouteRequest) -> int:
     end = request.origin if request.round_trip else request.destination
-    return ahead(request.origin, end, date.today())
+    return minutes_ahead(request.origin, end, date.today())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -230,11 +230,11 @@ def _samples(graph: RoadGraph, walk: _Walk) -> tuple[np.ndarray, np.ndarray, np.
 
 
 def _zones_crossed(request: RouteRequest) -> int:
-    """Minutes between what the clocks say now where the trip ends and where it starts."""
+    """Minutes between what the clocks say on this day where the trip ends and where it starts."""
     end = request.origin if request.round_trip else request.destination
     if not (request.origin.timezone and end.timezone):
         return 0
-    noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+    noon = datetime.combine(date.today(), time(12), UTC)
     there, here = (
         noon.astimezone(ZoneInfo(place.timezone)).replace(tzinfo=None) for place in (end, request.origin)
     )
